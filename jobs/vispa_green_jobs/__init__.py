@@ -1,0 +1,1 @@
+"""Bundled physics workloads (grow with their own issue)."""

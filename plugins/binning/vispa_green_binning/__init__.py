@@ -1,0 +1,1 @@
+"""Differentiable binning for signal significance (grows with its own issue)."""

@@ -1,0 +1,113 @@
+"""Every error this software raises on purpose.
+
+::
+
+    VispaGreenError                 what a user may be shown as one line
+    ├── ConfigError                 the configuration file says something we cannot follow
+    ├── UsageError                  a command's arguments do not make sense together
+    │   └── TimeFormatError         a time or duration outside Slurm's grammar
+    ├── UnknownPlugin               no variant of that name
+    ├── MeterError                  an energy counter could not be read now: a gap, never a zero
+    │   └── MeterForbidden          ... because of its permissions
+    ├── CounterReset                a counter without wrap-around ran backwards
+    ├── UnbalancedEntry             measured ≠ jobs + idle + system: a bug, refused by the ledger
+    ├── NotCovered                  a grid signal was asked for a time it knows nothing of
+    ├── GridError                   a grid service gave nothing usable
+    │   ├── GridUnavailable         no answer, or a refusal (may carry ``retry_after_s``)
+    │   └── GridDataError           an answer that cannot be trusted
+    ├── LedgerError                 the ledger could not be read or written
+    │   └── LedgerMissing           there is no ledger at that place yet
+    ├── SpoolError                  an interval could not be made durable on the node
+    ├── SlurmError                  a Slurm command failed or is absent
+    └── MailError                   a report could not be built or sent
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+
+class VispaGreenError(Exception):
+    """An expected failure; its text says what happened and what to do next."""
+
+
+class ConfigError(VispaGreenError):
+    """The configuration cannot be used."""
+
+
+class UsageError(VispaGreenError):
+    """The arguments of a command do not make sense."""
+
+
+class TimeFormatError(UsageError):
+    """A time or duration outside Slurm's grammar (sbatch(1), ``--begin`` and ``--time``)."""
+
+
+class UnknownPlugin(VispaGreenError):
+    """No variant of this kind has that name."""
+
+    def __init__(self, kind: str, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"no {kind} called {name!r}{did_you_mean(name, known)}; known: {', '.join(known)}")
+
+
+class MeterError(VispaGreenError):
+    """An energy counter could not be read now."""
+
+
+class MeterForbidden(MeterError):
+    """An energy counter is there, but this user may not read it."""
+
+
+class CounterReset(VispaGreenError):
+    """A counter that never wraps ran backwards, so the energy between is unknown."""
+
+
+class UnbalancedEntry(VispaGreenError):
+    """An entry whose parts do not add up to what was measured."""
+
+
+class NotCovered(VispaGreenError):
+    """A grid signal does not cover the time asked for."""
+
+
+class GridError(VispaGreenError):
+    """A grid service gave nothing usable."""
+
+
+class GridUnavailable(GridError):
+    """The service did not answer or refused; ``retry_after_s`` is its own wish, where it stated one."""
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class GridDataError(GridError):
+    """The service answered with data that cannot be trusted."""
+
+
+class LedgerError(VispaGreenError):
+    """The ledger could not be read or written."""
+
+
+class LedgerMissing(LedgerError):
+    """There is no ledger at the configured place yet."""
+
+
+class SpoolError(VispaGreenError):
+    """An interval could not be made durable on this node."""
+
+
+class SlurmError(VispaGreenError):
+    """A Slurm command failed, timed out or is not installed."""
+
+
+class MailError(VispaGreenError):
+    """A report could not be built or sent."""
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """Return `` – did you mean X?`` for the nearest known word, or an empty string."""
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f" – did you mean {near[0]!r}?" if near else ""
