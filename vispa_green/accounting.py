@@ -183,9 +183,7 @@ class Accountant:
                 raise CounterReset(f"unread for {elapsed_ns / 1e9:.0f} s, it may have wrapped more than once")
         return counter_difference(last.value_uj, reading.value_uj, reading.modulus_uj)
 
-    def _unattributed(
-        self, reading: DeviceReading, last: LastReading, now: NodePass, reason: str
-    ) -> EnergyEntry:
+    def _unattributed(self, reading: DeviceReading, last: LastReading, now: NodePass, reason: str) -> EnergyEntry:
         try:
             energy_uj = self._energy_uj(reading, last, now)
         except CounterReset as unknown:
@@ -228,9 +226,7 @@ def _job_activity(job: SeenJob, since: Baseline) -> JobActivity:
         used_ns = job.usage.cpu_ns
     present_ns = job.last_seen_ns - max(job.first_seen_ns, since.at.monotonic_ns)
     usage = job.usage
-    return JobActivity(
-        usage.job_id, used_ns, max(0, present_ns // 1000), usage.uid, usage.allocated_cpus, usage.gpus
-    )
+    return JobActivity(usage.job_id, used_ns, max(0, present_ns // 1000), usage.uid, usage.allocated_cpus, usage.gpus)
 
 
 def _by_owner(reading: DeviceReading, energy_uj: int, activity: NodeActivity) -> EnergyEntry:

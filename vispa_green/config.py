@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from vispa_green.errors import ConfigError, did_you_mean
 
@@ -182,8 +183,7 @@ def locate(environment: Mapping[str, str], explicit: Path | None = None) -> Path
     return SITE_FILE if SITE_FILE.exists() else None
 
 
-
-def _fault(error: Any) -> str:
+def _fault(error: ErrorDetails) -> str:
     *tables, key = [str(part) for part in error["loc"]]
     where = f"[{'.'.join(tables)}] {key}" if tables else f"[{key}]"
     if error["type"] == "extra_forbidden":

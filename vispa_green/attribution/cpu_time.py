@@ -16,7 +16,7 @@ from vispa_green.model import AttributionModel, Component, EnergySplit, NodeActi
 class CpuTimeModel:
     """Splits by CPU time."""
 
-    def split(self, energy_uj: int, component: Component, activity: NodeActivity) -> EnergySplit:  # noqa: ARG002 - the protocol's
+    def split(self, energy_uj: int, component: Component, activity: NodeActivity) -> EnergySplit:
         """Return parts in proportion to job, system and unused CPU time."""
         used = [job.cpu_ns for job in activity.jobs]
         # Jobs are counted in ns, the node in ticks of 10 ms: the sum of the jobs may be ahead.

@@ -10,7 +10,7 @@ from vispa_green.model import IdlePolicy, JobId, NodeActivity
 class Unshared:
     """Leaves everything idle."""
 
-    def shares(self, idle_uj: int, activity: NodeActivity) -> tuple[Mapping[JobId, int], int]:  # noqa: ARG002 - the protocol's
+    def shares(self, idle_uj: int, activity: NodeActivity) -> tuple[Mapping[JobId, int], int]:
         """Return no shares."""
         return {}, idle_uj
 

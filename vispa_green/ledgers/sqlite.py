@@ -1,0 +1,308 @@
+"""The ledger in one SQLite file: write-ahead log, full synchronisation, one schema, append-only by trigger."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from vispa_green.errors import LedgerError, LedgerMissing
+from vispa_green.model import (
+    BalanceRow,
+    Component,
+    GridKind,
+    GridValue,
+    JobFact,
+    JobId,
+    JobPosting,
+    JobPresence,
+    Ledger,
+    NodeInterval,
+    Promise,
+    Quality,
+    Quantity,
+    Selection,
+    SpooledInterval,
+)
+
+SCHEMA_VERSION = 1
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+class SqliteLedger:
+    """A `Ledger` in a local file. Several processes may write; each write waits its turn."""
+
+    def __init__(self, connection: sqlite3.Connection, place: str) -> None:
+        self._db = connection
+        self._place = place
+
+    def append(self, spool_id: str, intervals: Sequence[SpooledInterval], received: datetime) -> int:
+        """Add what is not there yet, all or nothing; return how many were new."""
+        with self._transaction():
+            return sum(self._append_one(spool_id, item.sequence, item.interval, received) for item in intervals)
+
+    def _append_one(self, spool_id: str, sequence: int, interval: NodeInterval, received: datetime) -> bool:
+        row = self._db.execute(
+            "INSERT INTO node_interval (node, spool, sequence, boot_id, start_us, end_us, duration_us, quality, reason,"
+            " received_us) VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (spool, sequence) DO NOTHING RETURNING id",
+            (interval.node, spool_id, sequence, interval.boot_id, _us(interval.start), _us(interval.end),
+             interval.duration_us, interval.quality, interval.reason, _us(received)),
+        ).fetchone()  # fmt: skip
+        if row is None:
+            return False
+        (key,) = row
+        for entry in interval.entries:
+            known = entry.measured_uj is not None
+            sums = (entry.jobs_uj, entry.idle_uj, entry.system_uj) if known else (None, None, None)
+            self._db.execute(
+                "INSERT INTO energy_entry VALUES (?,?,?,?,?,?,?,?,?)",
+                (key, entry.component, entry.device, entry.quality, entry.measured_uj, *sums, entry.reason),
+            )
+            self._db.executemany(
+                "INSERT INTO job_share VALUES (?,?,?,?,?)",
+                [(share.job_id, key, entry.device, share.busy_uj, share.idle_uj) for share in entry.jobs],
+            )
+        self._db.executemany(
+            "INSERT INTO job_presence VALUES (?,?,?,?,?,?)",
+            [(j.job_id, key, j.uid, j.cpu_ns, j.present_us, j.allocated_cpus) for j in interval.jobs],
+        )
+        return True
+
+    def balance(self) -> list[BalanceRow]:
+        """Return the sums by node and component; what jobs carry is summed from their own rows."""
+        # The shares are summed by themselves, so that a lost or doubled share would show here.
+        rows = self._read(
+            """
+            WITH charged AS (SELECT interval_id, device, sum(busy_uj + idle_uj) AS jobs_uj
+                             FROM job_share GROUP BY interval_id, device)
+            SELECT n.node, e.component, sum(e.measured_uj), coalesce(sum(c.jobs_uj), 0),
+                   sum(e.idle_uj), sum(e.system_uj)
+            FROM energy_entry e JOIN node_interval n ON n.id = e.interval_id
+            LEFT JOIN charged c ON c.interval_id = e.interval_id AND c.device = e.device
+            WHERE e.measured_uj IS NOT NULL
+            GROUP BY n.node, e.component ORDER BY n.node, e.component
+            """
+        )
+        return [BalanceRow(node, Component(component), *sums) for node, component, *sums in rows]
+
+    def postings(self, selection: Selection) -> Iterable[JobPosting]:
+        """Yield what jobs were charged, in order of time."""
+        where, values = _where(selection, "s")
+        rows = self._read(
+            "SELECT s.job_id, n.node, e.component, e.quality, n.start_us, n.end_us, s.busy_uj, s.idle_uj"  # noqa: S608 - our own text
+            " FROM job_share s JOIN node_interval n ON n.id = s.interval_id"
+            " JOIN energy_entry e ON e.interval_id = s.interval_id AND e.device = s.device"
+            f" WHERE {where} ORDER BY n.start_us",
+            values,
+        )
+        for job_id, node, component, quality, start, end, busy, idle in rows:
+            yield JobPosting(job_id, node, Component(component), Quality(quality), _utc(start), _utc(end), busy, idle)
+
+    def presence(self, selection: Selection) -> list[JobPresence]:
+        """Return where and how long jobs were seen."""
+        where, values = _where(selection, "p")
+        rows = self._read(
+            "SELECT p.job_id, n.node, max(p.uid), min(n.start_us), max(n.end_us), sum(p.present_us), sum(p.cpu_ns)"  # noqa: S608
+            " FROM job_presence p JOIN node_interval n ON n.id = p.interval_id"
+            f" WHERE {where} GROUP BY p.job_id, n.node ORDER BY min(n.start_us), p.job_id",
+            values,
+        )
+        return [JobPresence(job, node, uid, _utc(a), _utc(b), us, ns) for job, node, uid, a, b, us, ns in rows]
+
+    def append_grid_values(self, values: Sequence[GridValue]) -> int:
+        """Add the values that differ from the latest stored issue of the same time, kind and source."""
+        added = 0
+        with self._transaction():
+            for value in values:
+                key = (value.quantity, value.kind, value.source, _us(value.start), _us(value.end))
+                latest = self._db.execute(
+                    "SELECT value FROM grid_value WHERE quantity=? AND kind=? AND source=? AND start_us=?"
+                    " AND end_us=? ORDER BY id DESC LIMIT 1",
+                    key,
+                ).fetchone()
+                if latest != (value.value,):
+                    stamps = (_us(value.issued_at), _us(value.fetched_at))
+                    self._db.execute(
+                        "INSERT INTO grid_value (quantity, kind, source, start_us, end_us, value, issued_us,"
+                        " fetched_us) VALUES (?,?,?,?,?,?,?,?)",
+                        (*key, value.value, *stamps),
+                    )
+                    added += 1
+        return added
+
+    def grid_values(self, quantity: Quantity, start: datetime, end: datetime) -> list[GridValue]:
+        """Return, of each kind and source, the latest issue of every value that overlaps the span."""
+        rows = self._read(
+            """
+            SELECT kind, start_us, end_us, value, source, issued_us, fetched_us FROM grid_value
+            WHERE id IN (SELECT max(id) FROM grid_value WHERE quantity = ? AND end_us > ? AND start_us < ?
+                         GROUP BY kind, source, start_us, end_us)
+            ORDER BY start_us, id
+            """,
+            (quantity, _us(start), _us(end)),
+        )
+        return [
+            GridValue(quantity, GridKind(kind), _utc(a), _utc(b), value, source, _utc(issued), _utc(fetched))
+            for kind, a, b, value, source, issued, fetched in rows
+        ]
+
+    def append_promise(self, promise: Promise) -> None:
+        """Keep what a green submission promised."""
+        text = _codec(Promise).dump_json(promise).decode()
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO promise (job_id, submitted_us, promise) VALUES (?,?,?)",
+                (promise.job_id, _us(promise.submitted), text),
+            )
+
+    def promises(self, job_ids: Sequence[JobId] = ()) -> list[Promise]:
+        """Return the promises of these jobs, or all, oldest first."""
+        rows = self._read("SELECT job_id, promise FROM promise ORDER BY submitted_us, id")
+        wanted = set(job_ids)
+        return [_codec(Promise).validate_json(text) for job, text in rows if not wanted or job in wanted]
+
+    def append_job_facts(self, facts: Sequence[JobFact], recorded: datetime) -> int:
+        """Add the facts that differ from the latest of their job; return how many."""
+        added = 0
+        with self._transaction():
+            for fact in facts:
+                text = _codec(JobFact).dump_json(fact).decode()
+                latest = self._db.execute(
+                    "SELECT fact FROM job_fact WHERE job_id = ? ORDER BY id DESC LIMIT 1", (fact.job_id,)
+                ).fetchone()
+                if latest != (text,):
+                    self._db.execute(
+                        "INSERT INTO job_fact (job_id, recorded_us, fact) VALUES (?,?,?)",
+                        (fact.job_id, _us(recorded), text),
+                    )
+                    added += 1
+        return added
+
+    def job_facts(self, selection: Selection) -> list[JobFact]:
+        """Return the latest facts of the selected jobs."""
+        rows = self._read("SELECT fact FROM job_fact WHERE id IN (SELECT max(id) FROM job_fact GROUP BY job_id)")
+        wanted = set(selection.job_ids)
+        facts = [_codec(JobFact).validate_json(text) for (text,) in rows]
+        return [f for f in facts if (not wanted or f.job_id in wanted) and _overlaps(f, selection)]
+
+    def close(self) -> None:
+        """Release the file."""
+        self._db.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise LedgerError(f"{self._place}: {error}") from error
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def _roll_back(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+    def _read(self, query: str, values: Sequence[object] = ()) -> Iterable[tuple[Any, ...]]:
+        try:
+            return self._db.execute(query, tuple(values)).fetchall()
+        except sqlite3.Error as error:
+            raise LedgerError(f"{self._place}: {error}") from error
+
+
+def open_ledger(url: str, *, create: bool, read_only: bool) -> Ledger:
+    """Open ``sqlite:////absolute/path``; make file, directory and tables where ``create`` allows it."""
+    path = Path(url.removeprefix("sqlite://"))
+    if not path.is_absolute():
+        raise LedgerError(f"[ledger] url: {url!r} needs an absolute path, as in sqlite:////var/lib/x.sqlite")
+    if not create and not path.exists():
+        raise LedgerMissing(
+            f"there is no ledger at {path}: has an agent run yet, and does [ledger] url name the same place for both?"
+        )
+    try:
+        if create:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        mode = "ro" if read_only else "rwc" if create else "rw"
+        connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=30, isolation_level=None)
+        _prepare(connection, read_only=read_only)
+    except (OSError, sqlite3.Error) as error:
+        raise LedgerError(f"the ledger at {path} cannot be opened: {error}") from error
+    return SqliteLedger(connection, str(path))
+
+
+def _prepare(connection: sqlite3.Connection, *, read_only: bool) -> None:
+    if not read_only:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version == 0 and not read_only:
+        _create_tables(connection)
+    elif version not in {0, SCHEMA_VERSION}:
+        message = f"it has schema {version}, this program knows {SCHEMA_VERSION}: install a newer vispa-green"
+        raise sqlite3.DatabaseError(message)
+
+
+def _create_tables(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")  # two agents may come here at once: the second finds it done
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version == 0:
+        schema = (files("vispa_green.ledgers") / "schema.sql").read_text(encoding="utf-8")
+        for statement in _statements(schema):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute("COMMIT")
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Cut a script into statements; ``executescript`` would commit our transaction first."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _where(selection: Selection, alias: str) -> tuple[str, list[object]]:
+    clauses, values = ["1"], list[object]()
+    if selection.job_ids:
+        clauses.append(f"{alias}.job_id IN ({','.join('?' * len(selection.job_ids))})")
+        values += selection.job_ids
+    if selection.start is not None:
+        clauses.append("n.end_us > ?")
+        values.append(_us(selection.start))
+    if selection.end is not None:
+        clauses.append("n.start_us < ?")
+        values.append(_us(selection.end))
+    return " AND ".join(clauses), values
+
+
+def _overlaps(fact: JobFact, selection: Selection) -> bool:
+    starts_before = selection.end is None or fact.start is None or fact.start < selection.end
+    ends_after = selection.start is None or fact.end is None or fact.end > selection.start
+    return starts_before and ends_after
+
+
+@cache
+def _codec(kind: type) -> Any:  # noqa: ANN401 - pydantic's adapter is generic in the type it is given
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
+
+
+def _us(moment: datetime) -> int:
+    return (moment - EPOCH) // MICROSECOND
+
+
+def _utc(us: int) -> datetime:
+    return EPOCH + us * MICROSECOND

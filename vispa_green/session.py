@@ -1,0 +1,48 @@
+"""What one call of a program works with: the configuration in force, the moment, the ledger and the node."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from vispa_green import host
+from vispa_green.config import Config, load, locate
+from vispa_green.ledgers import open_ledger
+from vispa_green.model import Instant, Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One call of a program; the ledger is opened only when asked for."""
+
+    config: Config
+    now: Instant
+
+    @property
+    def ledger_url(self) -> str:
+        """The configured ledger, or this user's own."""
+        return self.config.ledger.url or f"sqlite://{self._state() / 'ledger.sqlite'}"
+
+    @property
+    def spool_dir(self) -> Path:
+        """The configured spool directory, or this user's own."""
+        return self.config.agent.spool_dir or self._state() / "spool"
+
+    def host(self) -> host.Host:
+        """The node this program runs on, under the configured roots."""
+        section = self.config.host
+        name = section.name or host.short_name()
+        return host.Host(name, section.sysfs_root, section.procfs_root, section.cgroup_root)
+
+    def ledger(self, *, create: bool = False, read_only: bool = False) -> Ledger:
+        """Open the ledger."""
+        return open_ledger(self.ledger_url, create=create, read_only=read_only)
+
+    def _state(self) -> Path:
+        return host.state_directory(os.getuid(), dict(os.environ), Path.home())
+
+
+def open_session(config_file: Path | None = None) -> Session:
+    """Read the clock and the configuration in force."""
+    return Session(load(locate(os.environ, config_file)), host.now())
