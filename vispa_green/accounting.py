@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from vispa_green.errors import CounterReset
 from vispa_green.model import (
     AttributionModel,
+    Binding,
     Component,
     CpuTime,
     EnergyEntry,
@@ -17,7 +18,6 @@ from vispa_green.model import (
     JobActivity,
     JobId,
     JobShare,
-    JobUsage,
     NodeActivity,
     NodeInterval,
     Quality,
@@ -65,9 +65,11 @@ class DeviceReading:
 
 @dataclass(frozen=True, slots=True)
 class SeenJob:
-    """A job met since the last pass, with when it was first and last seen (monotonic)."""
+    """A job met since the last pass: its cumulative CPU time, and when it was first and last seen (monotonic)."""
 
-    usage: JobUsage
+    job_id: JobId
+    cpu_ns: int
+    binding: Binding
     first_seen_ns: int
     last_seen_ns: int
 
@@ -119,41 +121,33 @@ class Accountant:
         for reading in now.readings:
             if reading.value_uj is not None:
                 kept[reading.device] = LastReading(reading.value_uj, now.at.monotonic_ns)
-        job_cpu = {j.usage.job_id: j.usage.cpu_ns for j in now.jobs}
+        job_cpu = {j.job_id: j.cpu_ns for j in now.jobs}
         return Baseline(now.at, now.boot_id, now.cpu, kept, job_cpu)
 
-    def close(self, since: Baseline, now: NodePass) -> NodeInterval:
-        """Return the interval from ``since`` to ``now``, attributed to the jobs seen in it."""
-        activity = self._activity(since, now)
-        entries = [self._entry(reading, since, now, activity) for reading in now.readings]
-        return self._interval(since, now, tuple(e for e in entries if e), activity.jobs, Quality.MEASURED, "")
+    def close(self, since: Baseline, now: NodePass, gap: str = "") -> NodeInterval:
+        """Return the interval from ``since`` to ``now``, attributed to the jobs seen in it.
 
-    def close_gap(self, since: Baseline, now: NodePass, reason: str) -> NodeInterval:
-        """Return a span in which nobody watched the jobs: energy is kept, but charged to no job.
-
-        Counters are cumulative, so what was used is still known unless the node was rebooted or a
-        counter may have wrapped more than once; who used it is not.
+        ``gap`` says why nobody watched in between, if so. The counters of meters and jobs are
+        cumulative, so what is known is still posted, all of it marked as gap: jobs that came and went
+        unseen fall to the system account. After a reboot nothing is known.
         """
-        entries: list[EnergyEntry] = []
-        for reading in now.readings:
-            last = since.counters.get(reading.device) if since.boot_id == now.boot_id else None
-            if since.boot_id != now.boot_id:
-                entries.append(_unknown(reading, f"{reason}; the node was rebooted"))
-            elif last is not None:
-                entries.append(self._unattributed(reading, last, now, reason))
-        return self._interval(since, now, tuple(entries), (), Quality.GAP, reason)
+        if since.boot_id != now.boot_id:
+            reason = f"{gap or 'not watched'}; the node was rebooted"
+            entries = [_unknown(reading, reason) for reading in now.readings if reading.device in since.counters]
+            return self._interval(since, now, entries, (), reason)
+        activity = self._activity(since, now)
+        maybe = [self._entry(reading, since, now, activity) for reading in now.readings]
+        entries = [_as_gap(entry, gap) if gap else entry for entry in maybe if entry]
+        return self._interval(since, now, entries, activity.jobs, gap)
 
     def _interval(
-        self,
-        since: Baseline,
-        now: NodePass,
-        entries: tuple[EnergyEntry, ...],
-        jobs: tuple[JobActivity, ...],
-        quality: Quality,
-        reason: str,
+        self, since: Baseline, now: NodePass, entries: list[EnergyEntry], jobs: tuple[JobActivity, ...], gap: str
     ) -> NodeInterval:
         start, duration_us = _span(since, now)
-        return NodeInterval(self.node, now.boot_id, start, now.at.utc, duration_us, quality, entries, jobs, reason)
+        quality = Quality.GAP if gap else Quality.MEASURED
+        return NodeInterval(
+            self.node, now.boot_id, start, now.at.utc, duration_us, quality, tuple(entries), jobs, gap
+        )
 
     def _entry(
         self, reading: DeviceReading, since: Baseline, now: NodePass, activity: NodeActivity
@@ -215,28 +209,32 @@ class Accountant:
         if since.cpu is not None and now.cpu is not None:
             busy_ns = max(0, now.cpu.busy_ns - since.cpu.busy_ns)
             total_ns = max(0, now.cpu.total_ns - since.cpu.total_ns)
-        jobs = tuple(_job_activity(job, since) for job in sorted(now.jobs, key=lambda j: j.usage.job_id))
+        jobs = tuple(_job_activity(job, since) for job in sorted(now.jobs, key=lambda j: j.job_id))
         return NodeActivity(duration_us, now.cpus, busy_ns, total_ns, jobs)
 
 
 def _job_activity(job: SeenJob, since: Baseline) -> JobActivity:
-    before_ns = since.job_cpu_ns.get(job.usage.job_id, 0)
-    used_ns = job.usage.cpu_ns - before_ns
+    used_ns = job.cpu_ns - since.job_cpu_ns.get(job.job_id, 0)
     if used_ns < 0:  # a requeued job starts again in a new cgroup, whose counter starts at zero
-        used_ns = job.usage.cpu_ns
-    present_ns = job.last_seen_ns - max(job.first_seen_ns, since.at.monotonic_ns)
-    usage = job.usage
-    return JobActivity(usage.job_id, used_ns, max(0, present_ns // 1000), usage.uid, usage.allocated_cpus, usage.gpus)
+        used_ns = job.cpu_ns
+    # A job of the baseline was there from the start, even if the agent that saw it then was another.
+    since_ns = since.at.monotonic_ns if job.job_id in since.job_cpu_ns else job.first_seen_ns
+    present_ns = job.last_seen_ns - max(since_ns, since.at.monotonic_ns)
+    return JobActivity(job.job_id, used_ns, max(0, present_ns // 1000), job.binding)
 
 
 def _by_owner(reading: DeviceReading, energy_uj: int, activity: NodeActivity) -> EnergyEntry:
-    owners = [j for j in activity.jobs if j.gpus and reading.gpu_index in j.gpus]
+    owners = [j for j in activity.jobs if reading.gpu_index in (j.binding.gpus or ())]
     present = [j for j in owners if j.present_us] or owners
     if not present:
         return EnergyEntry(reading.component, reading.device, reading.quality, energy_uj, idle_uj=energy_uj)
     parts = split_exact(energy_uj, [max(1, j.present_us) for j in present])
     shares = tuple(JobShare(j.job_id, part) for j, part in zip(present, parts, strict=True))
     return EnergyEntry(reading.component, reading.device, reading.quality, energy_uj, jobs=shares)
+
+
+def _as_gap(entry: EnergyEntry, reason: str) -> EnergyEntry:
+    return replace(entry, quality=Quality.GAP, reason="; ".join(filter(None, (reason, entry.reason))))
 
 
 def _unknown(reading: DeviceReading, reason: str) -> EnergyEntry:

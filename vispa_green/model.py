@@ -83,22 +83,30 @@ class CpuTime:
 
 
 @dataclass(frozen=True, slots=True)
-class JobUsage:
-    """Cumulative use of one node by one job, as its cgroup (or process tree) shows it."""
+class Binding:
+    """What of a node belongs to a job; ``None`` where that is unknown. GPUs are minor numbers."""
 
-    job_id: JobId
-    cpu_ns: int
     uid: int | None = None
     allocated_cpus: int | None = None
     gpus: tuple[int, ...] | None = None
-    """Minor numbers of the GPUs bound to the job, ``None`` while that is unknown."""
+
+    def or_else(self, other: Binding) -> Binding:
+        """Return this binding with its unknowns filled from ``other``."""
+        return Binding(
+            other.uid if self.uid is None else self.uid,
+            other.allocated_cpus if self.allocated_cpus is None else self.allocated_cpus,
+            other.gpus if self.gpus is None else self.gpus,
+        )
 
 
 class Tracker(Protocol):
-    """Finds the jobs of this node and their CPU time."""
+    """Finds the jobs of this node and what they use."""
 
-    def jobs(self) -> Sequence[JobUsage]:
-        """Return every job present now."""
+    def jobs(self) -> Mapping[JobId, int]:
+        """Return the cumulative CPU time in ns of every job present now."""
+
+    def binding(self, job_id: JobId) -> Binding:
+        """Return what is known here of a job's hold on the node; asked once for each job."""
 
 
 # ---- what is accounted -----------------------------------------------------------------------------
@@ -111,9 +119,7 @@ class JobActivity:
     job_id: JobId
     cpu_ns: int
     present_us: int
-    uid: int | None = None
-    allocated_cpus: int | None = None
-    gpus: tuple[int, ...] | None = None
+    binding: Binding = Binding()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ class AllocatedShares:
 
     def shares(self, idle_uj: int, activity: NodeActivity) -> tuple[Mapping[JobId, int], int]:
         """Return shares by CPU time reserved."""
-        holders = [job for job in activity.jobs if job.allocated_cpus and job.present_us]
+        holders = [job for job in activity.jobs if job.binding.allocated_cpus and job.present_us]
         if not holders:
             return {}, idle_uj
-        reserved = [(job.allocated_cpus or 0) * job.present_us for job in holders]
+        reserved = [(job.binding.allocated_cpus or 0) * job.present_us for job in holders]
         # Overcommitted nodes reserve more than they have; the reservations then share everything.
         free = max(0, (activity.cpus or 0) * activity.duration_us - sum(reserved))
         *parts, rest = split_exact(idle_uj, [*reserved, free])

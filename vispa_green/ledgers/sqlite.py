@@ -49,8 +49,9 @@ class SqliteLedger:
 
     def _append_one(self, spool_id: str, sequence: int, interval: NodeInterval, received: datetime) -> bool:
         row = self._db.execute(
-            "INSERT INTO node_interval (node, spool, sequence, boot_id, start_us, end_us, duration_us, quality, reason,"
-            " received_us) VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (spool, sequence) DO NOTHING RETURNING id",
+            "INSERT INTO node_interval (node, spool, sequence, boot_id, start_us, end_us, duration_us, quality,"
+            " reason, received_us) VALUES (?,?,?,?,?,?,?,?,?,?)"
+            " ON CONFLICT (spool, sequence) DO NOTHING RETURNING id",
             (interval.node, spool_id, sequence, interval.boot_id, _us(interval.start), _us(interval.end),
              interval.duration_us, interval.quality, interval.reason, _us(received)),
         ).fetchone()  # fmt: skip
@@ -70,7 +71,7 @@ class SqliteLedger:
             )
         self._db.executemany(
             "INSERT INTO job_presence VALUES (?,?,?,?,?,?)",
-            [(j.job_id, key, j.uid, j.cpu_ns, j.present_us, j.allocated_cpus) for j in interval.jobs],
+            [(j.job_id, key, j.binding.uid, j.cpu_ns, j.present_us, j.binding.allocated_cpus) for j in interval.jobs],
         )
         return True
 
@@ -105,10 +106,11 @@ class SqliteLedger:
             yield JobPosting(job_id, node, Component(component), Quality(quality), _utc(start), _utc(end), busy, idle)
 
     def presence(self, selection: Selection) -> list[JobPresence]:
-        """Return where and how long jobs were seen."""
+        """Return where and how long jobs were watched; a gap adds nothing to ``present_us``."""
         where, values = _where(selection, "p")
         rows = self._read(
-            "SELECT p.job_id, n.node, max(p.uid), min(n.start_us), max(n.end_us), sum(p.present_us), sum(p.cpu_ns)"  # noqa: S608
+            "SELECT p.job_id, n.node, max(p.uid), min(n.start_us), max(n.end_us),"  # noqa: S608 - our own text
+            " sum(CASE n.quality WHEN 'measured' THEN p.present_us ELSE 0 END), sum(p.cpu_ns)"
             " FROM job_presence p JOIN node_interval n ON n.id = p.interval_id"
             f" WHERE {where} GROUP BY p.job_id, n.node ORDER BY min(n.start_us), p.job_id",
             values,

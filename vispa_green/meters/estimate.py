@@ -1,0 +1,39 @@
+"""A declared power model instead of a counter: idle power × time + power per core × busy CPU time.
+
+Used where no CPU counter can be read. It is a function of the uptime and the CPU time since boot, so it
+is cumulative like a real counter and survives a restart of the agent. Every entry made of it is marked
+``estimated``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vispa_green.config import MetersSection
+from vispa_green.host import Host
+from vispa_green.model import Component, Instant, Meter, Quality
+
+
+@dataclass(frozen=True, slots=True)
+class PowerModel:
+    """The model of one node, all sockets together."""
+
+    host: Host
+    idle_watts: float
+    watts_per_core: float
+    component: Component = Component.CPU
+    device: str = "power-model"
+    quality: Quality = Quality.ESTIMATED
+    modulus_uj: int | None = None
+    gpu_index: int | None = None
+
+    def read_uj(self, at: Instant) -> int:
+        """Return the modelled energy since boot; raise `MeterError` if the CPU time is unreadable."""
+        busy_ns = self.host.cpu_time().busy_ns
+        return int(self.idle_watts * (at.monotonic_ns // 1000) + self.watts_per_core * (busy_ns // 1000))
+
+
+def discover(host: Host, options: MetersSection) -> Sequence[Meter]:
+    """Return the model with the configured powers."""
+    return [PowerModel(host, options.estimate.idle_watts, options.estimate.watts_per_core)]

@@ -1,0 +1,63 @@
+"""Jobs from Slurm's cgroup v1 directories: ``cpuacct/slurm[_NODE]/uid_U/job_J``.
+
+A slurmd built for several daemons on a host puts its node's name into the directory, others do not. The
+counter ``cpuacct.usage`` (ns) of the job's directory contains its steps (kernel, ``cpuacct.rst``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from vispa_green.host import Host
+from vispa_green.model import Binding, JobId, Tracker
+from vispa_green.trackers import _processes
+
+CPU_CONTROLLERS = ("cpuacct", "cpu,cpuacct", "cpuacct,cpu")
+
+
+@dataclass(frozen=True, slots=True)
+class CgroupV1:
+    """The jobs below one cpuacct hierarchy."""
+
+    host: Host
+    cpuacct: Path
+
+    def jobs(self) -> Mapping[JobId, int]:
+        """Return the CPU time of every job that has a directory now."""
+        found: dict[JobId, int] = {}
+        for directory in self._directories("job_*"):
+            try:
+                cpu_ns = int((directory / "cpuacct.usage").read_text())
+            except (OSError, ValueError):  # ended between the listing and the reading
+                continue
+            found[directory.name.removeprefix("job_")] = cpu_ns
+        return found
+
+    def binding(self, job_id: JobId) -> Binding:
+        """Return owner, CPUs of the cpuset and GPUs by the job's processes."""
+        for directory in self._directories(f"job_{job_id}"):
+            uid = directory.parent.name.removeprefix("uid_")
+            gpus = _processes.bound_gpus(self.host.procfs, _processes.members(directory))
+            return Binding(int(uid) if uid.isdigit() else None, self._allocated(directory), gpus)
+        return Binding()
+
+    def _directories(self, pattern: str) -> Iterator[Path]:
+        for name in ("slurm", f"slurm_{self.host.name}"):
+            yield from (self.cpuacct / name).glob(f"uid_*/{pattern}")
+
+    def _allocated(self, directory: Path) -> int | None:
+        below = directory.relative_to(self.cpuacct)
+        try:
+            return _processes.cpu_count((self.host.cgroup / "cpuset" / below / "cpuset.cpus").read_text())
+        except OSError:
+            return None
+
+
+def tracker(host: Host) -> Tracker | None:
+    """Return the tracker where a cpuacct hierarchy is mounted."""
+    for controller in CPU_CONTROLLERS:
+        if (host.cgroup / controller).is_dir():
+            return CgroupV1(host, host.cgroup / controller)
+    return None
