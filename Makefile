@@ -1,0 +1,40 @@
+# Everything a developer or the CI runs. `make` alone lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-full bench lint clean
+
+export PYTHONPATH := deploy
+python := .venv/bin/python
+typed := vispa_green simulation/vispa_green_sim jobs/vispa_green_jobs plugins/binning/vispa_green_binning deploy tests
+# Two workers; the tests that need Slurm stay on one of them and share its cluster.
+pytest := $(python) -m pytest -n 2 --dist loadgroup
+
+help:  ## list the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-11s %s\n' "$$name" "$$text"; done
+
+setup:  ## install what is missing: Debian packages (as root or with sudo) and .venv
+	@deploy/setup.sh system
+	@deploy/setup.sh python
+
+demo: setup  ## the guided tour on a real Slurm, in a few minutes
+	@$(python) -m demo
+
+test: setup  ## every test but the long ones
+	@$(pytest) -m "not full"
+
+test-full: setup  ## every test
+	@$(pytest)
+
+bench: setup  ## the benchmarks, one at a time, with their numbers
+	@$(python) -m pytest tests/benchmarks -s
+
+lint: setup  ## ruff, mypy and the import contracts
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy $(typed)
+	@.venv/bin/lint-imports
+
+clean:  ## remove caches and build products; .venv stays
+	@rm -rf build dist demo-output .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
