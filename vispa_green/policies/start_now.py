@@ -1,0 +1,24 @@
+"""Start at once: what happens without vispa-green, and the yardstick of every other policy."""
+
+from __future__ import annotations
+
+from vispa_green.errors import NotCovered
+from vispa_green.model import GreenWindow, JobRequest, Policy, Signal
+
+
+class StartNow:
+    """Never moves a job."""
+
+    def choose(self, request: JobRequest, signal: Signal) -> GreenWindow:
+        """Return the window that starts at ``request.earliest``."""
+        end = request.earliest + request.duration
+        try:
+            mean = signal.mean(request.earliest, end)
+        except NotCovered:
+            mean = None
+        return GreenWindow(request.earliest, end, mean, mean, signal.quantity, "starts at once, as asked")
+
+
+def policy() -> Policy:
+    """Return the policy."""
+    return StartNow()

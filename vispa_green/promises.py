@@ -1,0 +1,114 @@
+"""What a green submission promised beside what came: the comparison, with no I/O.
+
+The counterfactual moves the job's own energy, interval by interval, to where it would have been had the
+job started when it was submitted, and weighs it with the intensity that was measured there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from vispa_green.carbon import Carbon, GridSignal, carbon_of
+from vispa_green.model import Component, JobFact, JobId, JobPosting, Promise, Quantity
+
+
+class Verdict(StrEnum):
+    """How a promise turned out."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    SAME = "same"
+    NOT_STARTED = "not started"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One green job: what was promised and what it came to. ``None`` is what cannot be known (yet)."""
+
+    promise: Promise
+    start: datetime | None
+    end: datetime | None
+    energy_uj: int
+    actual: Carbon | None
+    """With the measured intensity, when the job ran."""
+    at_submission: Carbon | None
+    """The same energy, had the job started when it was submitted."""
+    measured_mean: float | None
+    """Of the promised quantity over the run, weighted by energy."""
+
+    @property
+    def delay(self) -> timedelta | None:
+        """How much later than planned it started; negative if earlier."""
+        return None if self.start is None else self.start - self.promise.planned_start
+
+    @property
+    def saved_g(self) -> float | None:
+        """CO2 saved by not starting at once, negative if it got worse; known only if all of both runs is."""
+        if self.actual is None or self.at_submission is None:
+            return None
+        if not self.energy_uj or self.actual.covered_fraction != 1 or self.at_submission.covered_fraction != 1:
+            return None
+        return self.at_submission.grams - self.actual.grams
+
+    @property
+    def verdict(self) -> Verdict:
+        """Say it in one word; a difference below a thousandth of the counterfactual is none."""
+        if self.start is None:
+            return Verdict.NOT_STARTED
+        if self.saved_g is None or self.at_submission is None:
+            return Verdict.UNKNOWN
+        if abs(self.saved_g) <= self.at_submission.grams / 1000:
+            return Verdict.SAME
+        return Verdict.BETTER if self.saved_g > 0 else Verdict.WORSE
+
+
+def outcome(
+    promise: Promise,
+    facts: Sequence[JobFact],
+    postings: Iterable[JobPosting],
+    measured: dict[Quantity, GridSignal],
+) -> Outcome:
+    """Compare a promise with what Slurm and the account know of its job, all tasks of an array included.
+
+    ``measured`` holds measured values only, so that a forecast never judges itself.
+    """
+    charged = sorted(without_overlap(postings), key=lambda posting: posting.start)
+    started = [fact.start for fact in facts if fact.start is not None]
+    start = min(started, default=charged[0].start if charged else None)
+    end = None if any(f.end is None for f in facts) else max((f.end for f in facts if f.end is not None), default=None)
+    energy_uj = sum(posting.busy_uj + posting.idle_uj for posting in charged)
+    intensity = measured.get(Quantity.CARBON_INTENSITY)
+    actual = at_submission = None
+    if start is not None and intensity is not None:
+        actual = carbon_of(charged, intensity)
+        at_submission = carbon_of(charged, intensity, promise.submitted - start)
+    mean = _weighted_mean(charged, measured.get(promise.quantity))
+    return Outcome(promise, start, end, energy_uj, actual, at_submission, mean)
+
+
+def belongs(fact: JobFact, promised: JobId) -> bool:
+    """Say whether a job is the promised one, a task of that array or a component of that het job."""
+    return promised in {fact.job_id, fact.display_id.partition("_")[0].partition("+")[0]}
+
+
+def without_overlap(postings: Iterable[JobPosting]) -> list[JobPosting]:
+    """Leave out whole-node counters where the node's parts are metered too: they contain them."""
+    known = list(postings)
+    in_parts = {(p.job_id, p.node) for p in known if p.component is not Component.NODE}
+    return [p for p in known if p.component is not Component.NODE or (p.job_id, p.node) not in in_parts]
+
+
+def _weighted_mean(postings: Sequence[JobPosting], signal: GridSignal | None) -> float | None:
+    weight, weighted = 0.0, 0.0
+    for posting in postings if signal is not None else ():
+        assert signal is not None
+        mean, fraction = signal.known_part(posting.start, posting.end)
+        if mean is not None:
+            part = (posting.busy_uj + posting.idle_uj) * fraction
+            weight += part
+            weighted += part * mean
+    return weighted / weight if weight else None
