@@ -209,8 +209,9 @@ class Accountant:
         if since.cpu is not None and now.cpu is not None:
             busy_ns = max(0, now.cpu.busy_ns - since.cpu.busy_ns)
             total_ns = max(0, now.cpu.total_ns - since.cpu.total_ns)
-        jobs = tuple(_job_activity(job, since) for job in sorted(now.jobs, key=lambda j: j.job_id))
-        return NodeActivity(duration_us, now.cpus, busy_ns, total_ns, jobs)
+        jobs = (_job_activity(job, since) for job in sorted(now.jobs, key=lambda j: j.job_id))
+        active = tuple(job for job in jobs if job.cpu_ns or job.present_us)
+        return NodeActivity(duration_us, now.cpus, busy_ns, total_ns, active)
 
 
 def _job_activity(job: SeenJob, since: Baseline) -> JobActivity:

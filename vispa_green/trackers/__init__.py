@@ -1,9 +1,9 @@
-"""Ways to find the jobs of a node, one file each; a file defines ``tracker(host) -> Tracker | None``.
+"""Ways to find the jobs of a node, one file each; a file defines ``tracker(host) -> Tracker``.
 
-``None`` means that this way does not exist on the host.
+A way that does not exist on a host finds no jobs there; Slurm makes its directories with its first job.
 """
 
 from vispa_green.model import Tracker
 from vispa_green.registry import Registry
 
-TRACKERS: Registry[Tracker | None] = Registry("tracker", __name__, "tracker")
+TRACKERS: Registry[Tracker] = Registry("tracker", __name__, "tracker")

@@ -14,15 +14,15 @@ from vispa_green.host import Host
 from vispa_green.model import Binding, JobId, Tracker
 from vispa_green.trackers import _processes
 
-CPU_CONTROLLERS = ("cpuacct", "cpu,cpuacct", "cpuacct,cpu")
+CPU_CONTROLLERS = ("cpuacct", "cpu,cpuacct")
+"""The hierarchy's usual names; where both exist, one is a link to the other and the jobs are the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class CgroupV1:
-    """The jobs below one cpuacct hierarchy."""
+    """The jobs below the cpuacct hierarchy."""
 
     host: Host
-    cpuacct: Path
 
     def jobs(self) -> Mapping[JobId, int]:
         """Return the CPU time of every job that has a directory now."""
@@ -44,20 +44,18 @@ class CgroupV1:
         return Binding()
 
     def _directories(self, pattern: str) -> Iterator[Path]:
-        for name in ("slurm", f"slurm_{self.host.name}"):
-            yield from (self.cpuacct / name).glob(f"uid_*/{pattern}")
+        for controller in CPU_CONTROLLERS:
+            for name in ("slurm", f"slurm_{self.host.name}"):
+                yield from (self.host.cgroup / controller / name).glob(f"uid_*/{pattern}")
 
     def _allocated(self, directory: Path) -> int | None:
-        below = directory.relative_to(self.cpuacct)
+        below = Path(*directory.parts[-3:])  # slurm_NODE/uid_U/job_J, the same under every controller
         try:
             return _processes.cpu_count((self.host.cgroup / "cpuset" / below / "cpuset.cpus").read_text())
         except OSError:
             return None
 
 
-def tracker(host: Host) -> Tracker | None:
-    """Return the tracker where a cpuacct hierarchy is mounted."""
-    for controller in CPU_CONTROLLERS:
-        if (host.cgroup / controller).is_dir():
-            return CgroupV1(host, host.cgroup / controller)
-    return None
+def tracker(host: Host) -> Tracker:
+    """Return the tracker."""
+    return CgroupV1(host)

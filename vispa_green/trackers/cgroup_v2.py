@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import product
 from pathlib import Path
 
 from vispa_green.host import Host
@@ -20,10 +21,10 @@ SLUID = re.compile(r"s[0-9A-Z]{10,}")
 
 
 class CgroupV2:
-    """The jobs below one unified hierarchy."""
+    """The jobs below the unified hierarchy, mounted alone or beside v1."""
 
-    def __init__(self, host: Host, root: Path) -> None:
-        self._host, self._root = host, root
+    def __init__(self, host: Host) -> None:
+        self._host = host
         self._directory: dict[JobId, Path] = {}
 
     def jobs(self) -> Mapping[JobId, int]:
@@ -54,8 +55,9 @@ class CgroupV2:
         return Binding(uid, self._allocated(directory), _processes.bound_gpus(self._host.procfs, pids))
 
     def _directories(self) -> Iterator[Path]:
-        for scope in ("slurmstepd.scope", f"{self._host.name}_slurmstepd.scope"):
-            for path in (self._root / "system.slice" / scope).glob("*"):
+        scopes = ("slurmstepd.scope", f"{self._host.name}_slurmstepd.scope")
+        for root, scope in product((self._host.cgroup, self._host.cgroup / "unified"), scopes):
+            for path in (root / "system.slice" / scope).glob("*"):
                 if NUMBERED.fullmatch(path.name) or SLUID.fullmatch(path.name):
                     yield path
 
@@ -73,9 +75,6 @@ class CgroupV2:
             return None
 
 
-def tracker(host: Host) -> Tracker | None:
-    """Return the tracker where a unified hierarchy is mounted, alone or beside v1."""
-    for root in (host.cgroup, host.cgroup / "unified"):
-        if (root / "system.slice").is_dir() or (root / "cgroup.controllers").is_file():
-            return CgroupV2(host, root)
-    return None
+def tracker(host: Host) -> Tracker:
+    """Return the tracker."""
+    return CgroupV2(host)

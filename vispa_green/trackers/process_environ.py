@@ -67,9 +67,7 @@ class ProcessEnviron:
     def _look(self) -> dict[ProcessKey, _Process]:
         owners: dict[ProcessKey, JobId | _Stranger] = {}
         found: dict[ProcessKey, _Process] = {}
-        for path in self._host.procfs.iterdir():
-            if not path.name.isdigit():
-                continue
+        for path in self._host.procfs.glob("[0-9]*"):
             pid = int(path.name)
             try:
                 # The command's name stands in parentheses and may contain anything, so cut after the last.
@@ -95,6 +93,6 @@ class ProcessEnviron:
         return owner
 
 
-def tracker(host: Host) -> Tracker | None:
-    """Return the tracker where ``/proc`` is readable."""
-    return ProcessEnviron(host) if host.procfs.is_dir() else None
+def tracker(host: Host) -> Tracker:
+    """Return the tracker."""
+    return ProcessEnviron(host)

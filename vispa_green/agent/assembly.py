@@ -1,0 +1,60 @@
+"""Puts an agent together from a configuration."""
+
+from __future__ import annotations
+
+from vispa_green.accounting import Accountant
+from vispa_green.agent.loop import Agent, Pace
+from vispa_green.agent.sampling import NodeReader, find_meters
+from vispa_green.agent.spool import Spool
+from vispa_green.agent.watch import BindingSource, JobWatch
+from vispa_green.attribution import MODELS
+from vispa_green.config import Config
+from vispa_green.errors import ConfigError
+from vispa_green.host import Host
+from vispa_green.idle_policies import IDLE_POLICIES
+from vispa_green.model import Meter, Tracker
+from vispa_green.session import Session
+from vispa_green.trackers import TRACKERS
+
+
+def pace(config: Config, interval_s: float | None = None) -> Pace:
+    """Return the configured pace, or that of ``interval_s``."""
+    interval = interval_s or config.agent.interval_s
+    return Pace(int(interval * 1e9), int(min(config.agent.scan_s, interval) * 1e9))
+
+
+def accountant(config: Config, node: str, pace: Pace) -> Accountant:
+    """Return the accountant with the configured attribution model and idle policy."""
+    options = getattr(config.attribution, config.attribution.model, {})
+    return Accountant(
+        node,
+        MODELS.load(config.attribution.model)(options),
+        IDLE_POLICIES.load(config.attribution.idle_policy)(),
+        late_after_ns=2 * pace.interval_ns,
+    )
+
+
+def meters(session: Session, host: Host) -> list[Meter]:
+    """Return the meters of this node; raise `ConfigError` when there is nothing to measure with."""
+    found = find_meters(host, session.config.meters, session.now)
+    if not found:
+        enabled = ", ".join(session.config.meters.enabled)
+        raise ConfigError(f"none of the enabled meters ({enabled}) is present here: see `vispa-green doctor`")
+    return found
+
+
+def trackers(config: Config, host: Host) -> list[Tracker]:
+    """Return the configured ways to find jobs, best first."""
+    return [TRACKERS.load(name)(host) for name in config.agent.trackers]
+
+
+def assemble(session: Session, pace: Pace, bindings: list[BindingSource]) -> Agent:
+    """Return the agent of this node, holding its spool."""
+    host = session.host()
+    return Agent(
+        NodeReader(host, meters(session, host)),
+        JobWatch(trackers(session.config, host), bindings),
+        accountant(session.config, host.name, pace),
+        Spool(session.spool_dir, host.name),
+        lambda: session.ledger(create=True),
+    )

@@ -1,0 +1,73 @@
+"""One pass over a node: counters, CPU time and jobs, read together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vispa_green.accounting import DeviceReading, NodePass
+from vispa_green.agent.watch import JobWatch
+from vispa_green.config import MetersSection
+from vispa_green.errors import MeterError
+from vispa_green.host import Host
+from vispa_green.meters import METERS
+from vispa_green.model import Component, CpuTime, Instant, Meter, Quality
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeReader:
+    """Everything that is read on one node."""
+
+    host: Host
+    meters: Sequence[Meter]
+
+    def read(self, watch: JobWatch, at: Instant) -> NodePass:
+        """Read everything once; what fails is a reading without a value, never a missing pass."""
+        readings = tuple(_reading(meter, at) for meter in self.meters)
+        return NodePass(at, self.host.boot_id(), self.host.cpus(), self._cpu_time(), readings, watch.seen())
+
+    def _cpu_time(self) -> CpuTime | None:
+        try:
+            return self.host.cpu_time()
+        except MeterError as error:
+            log.warning("%s: the jobs' CPU times alone will divide the energy", error)
+            return None
+
+
+def find_meters(host: Host, options: MetersSection, at: Instant) -> list[Meter]:
+    """Return the meters to use: every enabled one that is there, an estimate only where no counter is.
+
+    A CPU counter that this user may not read counts as absent, if an estimate is enabled to stand in.
+    """
+    found: list[Meter] = []
+    for name in options.enabled:
+        found += METERS.load(name)(host, options)
+    estimates = [m for m in found if m.quality is Quality.ESTIMATED]
+    counters = [m for m in found if m.quality is not Quality.ESTIMATED]
+    for estimate in estimates:
+        rivals = [m for m in counters if m.component is estimate.component]
+        if any(_readable(m, at) for m in rivals):
+            continue
+        # Without its package counters a DRAM counter of the same kind is forbidden as well; keep what works.
+        counters = [m for m in counters if m not in rivals and (m.component is Component.GPU or _readable(m, at))]
+        counters.append(estimate)
+    return counters
+
+
+def _readable(meter: Meter, at: Instant) -> bool:
+    return _reading(meter, at).value_uj is not None
+
+
+def _reading(meter: Meter, at: Instant) -> DeviceReading:
+    value: int | None = None
+    failure = ""
+    try:
+        value = meter.read_uj(at)
+    except MeterError as error:
+        failure = str(error)
+    return DeviceReading(
+        meter.component, meter.device, meter.quality, meter.modulus_uj, meter.gpu_index, value, failure
+    )

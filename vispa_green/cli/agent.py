@@ -1,0 +1,71 @@
+"""``vispa-green agent``: account this node."""
+
+from __future__ import annotations
+
+import logging
+import re
+import signal
+import threading
+from pathlib import Path
+
+import click
+
+from vispa_green import host
+from vispa_green.cli._options import config_option
+from vispa_green.session import open_session
+
+UNITS_S = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0}
+
+
+class Seconds(click.ParamType[float]):
+    """A span such as ``500ms``, ``10s`` or ``1m``; a bare number is seconds."""
+
+    name = "SPAN"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds."""
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m)?", str(value))
+        if found is None or float(found[1]) <= 0:
+            self.fail(f"{value!r} is not a span; write 500ms, 10s or 1m", param, ctx)
+        return float(found[1]) * UNITS_S[found[2] or ""]
+
+
+@click.group("agent")
+def command() -> None:
+    """Account this node."""
+
+
+@command.command()
+@config_option
+@click.option(
+    "--interval", "interval_s", type=Seconds(), help="Time between readings (default: the configuration's)."
+)
+@click.option("--samples", type=click.IntRange(min=1), help="Stop after so many regular readings.")
+def run(config_file: Path | None, interval_s: float | None, samples: int | None) -> None:
+    """Read this node's energy counters and jobs until stopped, and keep the ledger's account of it.
+
+    A reading also happens whenever a job starts or ends, so that short jobs are seen. SIGTERM ends it
+    with a last reading; after a crash the next start marks the time between as a gap.
+
+    \b
+    Examples:
+      vispa-green agent run --config /etc/vispa-green/config.toml
+      vispa-green agent run --interval 1s --samples 60
+    """
+    from vispa_green.agent import assembly
+    from vispa_green.agent.bindings import slurm_bindings
+    from vispa_green.agent.loop import run as run_loop
+
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    session = open_session(config_file)
+    if interval_s is not None and interval_s > 60:
+        raise click.BadParameter("at most 60 s: a counter may wrap unseen in a longer one", param_hint="--interval")
+    pace = assembly.pace(session.config, interval_s)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    agent = assembly.assemble(session, pace, slurm_bindings(session.config.slurm, session.host().name))
+    try:
+        run_loop(agent, pace, host.now, stop.wait, samples)
+    finally:
+        agent.close()
