@@ -5,7 +5,7 @@ import pwd
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,11 +37,15 @@ def birth_ticks(pid: int) -> int | None:
     if child is not None and child.poll() is not None:
         del _children[pid]
     try:
-        # the second field is the program's name in parentheses and may contain anything
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        fields = _stat_fields(pid)
     except OSError:
         return None
     return None if fields[0] in "ZX" else int(fields[19])
+
+
+def _stat_fields(pid: int) -> list[str]:
+    """State, parent and so on; the name before them stands in parentheses and may contain anything."""
+    return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +124,8 @@ class Daemons:
         return f"the end of {self.logs / name}.out:\n{self.tail(name)}"
 
 
-def job_processes(node_names: Iterable[str], state: Path) -> Iterator[int]:
-    """Processes that jobs of these nodes left: slurmstepds, what they track, and what escaped from them.
+def job_processes(node_names: Iterable[str], state: Path) -> set[int]:
+    """Processes that jobs of these nodes left: slurmstepds, what they track, and all children of these.
 
     A slurmstepd overwrites its environment with its title, but keeps a file of the state directory open;
     its tasks carry the node's name in their control group (as root) or in their environment.
@@ -129,16 +133,23 @@ def job_processes(node_names: Iterable[str], state: Path) -> Iterator[int]:
     names = tuple(node_names)
     groups = tuple(f"/slurm_{name}/".encode() for name in names)
     variables = tuple(f"SLURMD_NODENAME={name}\0".encode() for name in names)
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+    parents: dict[int, int] = {}
+    found: set[int] = set()
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit() or int(process.name) == os.getpid():
             continue
-        with suppress(OSError):
+        pid = int(process.name)
+        with suppress(OSError):  # it ended meanwhile, or belongs to someone else
+            parents[pid] = int(_stat_fields(pid)[1])
             if (
-                any(group in (entry / "cgroup").read_bytes() for group in groups)
-                or any(variable in (entry / "environ").read_bytes() for variable in variables)
-                or _is_stepd_of(entry, state)
+                any(group in (process / "cgroup").read_bytes() for group in groups)
+                or any(variable in (process / "environ").read_bytes() for variable in variables)
+                or _is_stepd_of(process, state)
             ):
-                yield int(entry.name)
+                found.add(pid)
+    while children := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= children
+    return found
 
 
 def _is_stepd_of(process: Path, state: Path) -> bool:

@@ -30,6 +30,15 @@ def accounting(cluster: Cluster, job_id: str, field: str) -> str:
     return cluster.run("sacct", "-n", "-P", "-j", job_id, "-o", field).stdout.splitlines()[0]
 
 
+def state_in_queue(cluster: Cluster, job_id: str) -> str:
+    return cluster.run("squeue", "-h", "-j", job_id, "-o", "%T").stdout.strip()
+
+
+def saved_state(root: Path) -> int:
+    path = root / "state" / "job_state"
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
 def processes_naming(root: Path) -> list[int]:
     """Live processes whose command line, environment or open files point into this directory."""
     found = []
@@ -98,15 +107,17 @@ def test_a_gpu_job_sees_the_gpu_that_slurm_gave_it(slurm_cluster: Cluster, outpu
 
 
 def test_stop_leaves_no_process_and_no_control_group(cluster_root: Path) -> None:
-    """Although a job runs, one of whose children left its session."""
-    with Cluster(ClusterSpec(root=cluster_root, nodes=1)) as cluster:
-        # its own port and names: this cluster runs beside the shared one
-        submit(cluster, f"env -i setsid sleep 987 & echo > {cluster_root}/started; sleep 987", "-o", "/dev/null")
-        assert wait_until(lambda: bool(cluster.run("squeue", "-h", "-t", "R").stdout), timeout_s=30)
+    """Although a job runs, one of whose children left its session and its environment."""
+    escaped = cluster_root / "escaped"
+    with Cluster(ClusterSpec(root=cluster_root, nodes=1)) as cluster:  # beside the shared one, with its own names
+        submit(cluster, f"env -i setsid sleep 987 & echo $! > {escaped}; sleep 987")
+        assert wait_until(lambda: escaped.exists() and escaped.read_text() != "", timeout_s=30)
         assert processes_naming(cluster_root)
+        assert birth_ticks(int(escaped.read_text())) is not None
         if cluster.tracking == "cgroup_v1":
             assert control_groups(cluster.node_names)
     assert processes_naming(cluster_root) == []
+    assert birth_ticks(int(escaped.read_text())) is None
     assert control_groups(cluster.node_names) == []
 
 
@@ -114,18 +125,24 @@ def test_a_start_after_a_crash_of_everything_continues(cluster_root: Path) -> No
     """kill -9 of every daemon, then a new start over the same directory: jobs and accounting are still there."""
     crashed = Cluster(ClusterSpec(root=cluster_root, nodes=1))
     crashed.start()
-    job = submit(crashed, "true")
-    assert crashed.wait([job], timeout_s=60) == {job: "COMPLETED"}
+    running = submit(crashed, "sleep 987")
+    done = submit(crashed, "true")
+    assert crashed.wait([done], timeout_s=60) == {done: "COMPLETED"}
+    # slurmctld writes its state some seconds after a change; what it had not written would be lost
+    before = saved_state(cluster_root)
+    assert wait_until(lambda: saved_state(cluster_root) != before, timeout_s=30)
     for pid in crashed.daemon_pids().values():
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
     assert wait_until(lambda: not any(crashed.daemon_pids().values()), timeout_s=10)
     with open_cluster(cluster_root) as cluster:
-        assert accounting(cluster, job, "State") == "COMPLETED"
+        assert accounting(cluster, done, "State") == "COMPLETED"
+        assert state_in_queue(cluster, running) == "RUNNING"
         later = submit(cluster, "true")
-        assert int(later) > int(job)
+        assert int(later) > int(done)
         assert cluster.wait([later], timeout_s=60) == {later: "COMPLETED"}
     assert processes_naming(cluster_root) == []
+    assert control_groups(cluster.node_names) == []
 
 
 def test_a_start_that_fails_ends_what_it_started_and_shows_why(cluster_root: Path) -> None:
