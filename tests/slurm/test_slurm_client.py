@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from lab.cluster import Cluster
+from lab.processes import wait_until
 
 PROGRAM = """
 import json
@@ -39,7 +40,9 @@ def test_jobs_and_their_bindings_are_known(slurm_cluster: Cluster) -> None:
     ).stdout.strip()
     finished = slurm_cluster.run(*submit, "--array=4", "--wrap", "true").stdout.strip()
     later = slurm_cluster.run(*submit, "--begin=now+2hour", "--wrap", "true").stdout.strip()
-    slurm_cluster.wait([f"{finished}_4"], timeout_s=60)
+    slurm_cluster.wait([finished], timeout_s=60)
+    # slurmdbd learns a moment later which task of the array that was
+    wait_until(lambda: bool(slurm_cluster.run("sacct", "-n", "-j", f"{finished}_4").stdout.strip()), timeout_s=30)
     ids = ", ".join(repr(job) for job in (running, f"{finished}_4", later))
     answer = subprocess.run(
         [sys.executable, "-c", PROGRAM.format(ids=ids)],
