@@ -26,6 +26,9 @@ from vispa_green.model import (
 PLAUSIBLE_DEVICE_WATTS = 1000
 """No single socket, DRAM domain or card draws more; bounds how long a wrapping counter may go unread."""
 
+SURELY_READ_IN_TIME_NS = 60_000_000_000
+"""The smallest register in use holds 65.5 kJ (2³² units of 15.3 µJ), more than a device can use in this time."""
+
 
 def split_exact(total: int, weights: Sequence[int]) -> list[int]:
     """Split ``total`` in proportion to ``weights`` so that the integer parts sum to it exactly.
@@ -112,8 +115,6 @@ class Accountant:
     node: str
     attribution: AttributionModel
     idle_policy: IdlePolicy
-    late_after_ns: int
-    """A reading this long after the last one may have wrapped more than once; it is then checked."""
 
     def baseline(self, now: NodePass, previous: Baseline | None = None) -> Baseline:
         """Return the baseline that ``now`` leaves; a counter that failed keeps its last good reading."""
@@ -171,7 +172,7 @@ class Accountant:
         if reading.value_uj is None:
             raise CounterReset(reading.failure)
         elapsed_ns = now.at.monotonic_ns - last.monotonic_ns
-        if reading.modulus_uj is not None and elapsed_ns > self.late_after_ns:
+        if reading.modulus_uj is not None and elapsed_ns > SURELY_READ_IN_TIME_NS:
             possible_uj = elapsed_ns * PLAUSIBLE_DEVICE_WATTS // 1000
             if possible_uj >= reading.modulus_uj:
                 raise CounterReset(f"unread for {elapsed_ns / 1e9:.0f} s, it may have wrapped more than once")

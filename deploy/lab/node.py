@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lab.hosttree import HostTree
 from vispa_green.agent import assembly
-from vispa_green.agent.loop import Agent, Pace
+from vispa_green.agent.loop import Agent
 from vispa_green.agent.watch import BindingSource
 from vispa_green.config import Config, parse
 from vispa_green.ledgers import open_ledger
@@ -40,13 +40,10 @@ def configuration(tree: HostTree, directory: Path, **sections: dict[str, object]
 class LabNode:
     """One node; ``tree`` is its hardware, ``pass_time`` its clock."""
 
-    def __init__(
-        self, tree: HostTree, config: Config, bindings: Sequence[BindingSource] = (), interval_s: float = 10.0
-    ) -> None:
+    def __init__(self, tree: HostTree, config: Config, bindings: Sequence[BindingSource] = ()) -> None:
         self.tree, self.config = tree, config
         self.at = Instant(EPOCH, 1_000_000_000_000)
         self._bindings = list(bindings)
-        self.pace = Pace(int(interval_s * 1e9), int(min(0.25, interval_s) * 1e9))
         self.agent = self._start()
 
     def pass_time(self, seconds: float, *, wall_step_s: float = 0.0) -> Instant:
@@ -78,4 +75,4 @@ class LabNode:
         return open_ledger(self.config.ledger.url)
 
     def _start(self) -> Agent:
-        return assembly.assemble(Session(self.config, self.at), self.pace, self._bindings)
+        return assembly.assemble(Session(self.config, self.at), self._bindings)

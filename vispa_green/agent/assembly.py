@@ -23,14 +23,13 @@ def pace(config: Config, interval_s: float | None = None) -> Pace:
     return Pace(int(interval * 1e9), int(min(config.agent.scan_s, interval) * 1e9))
 
 
-def accountant(config: Config, node: str, pace: Pace) -> Accountant:
+def accountant(config: Config, node: str) -> Accountant:
     """Return the accountant with the configured attribution model and idle policy."""
     options = getattr(config.attribution, config.attribution.model, {})
     return Accountant(
         node,
         MODELS.load(config.attribution.model)(options),
         IDLE_POLICIES.load(config.attribution.idle_policy)(),
-        late_after_ns=2 * pace.interval_ns,
     )
 
 
@@ -48,13 +47,13 @@ def trackers(config: Config, host: Host) -> list[Tracker]:
     return [TRACKERS.load(name)(host) for name in config.agent.trackers]
 
 
-def assemble(session: Session, pace: Pace, bindings: list[BindingSource]) -> Agent:
+def assemble(session: Session, bindings: list[BindingSource]) -> Agent:
     """Return the agent of this node, holding its spool."""
     host = session.host()
     return Agent(
         NodeReader(host, meters(session, host)),
         JobWatch(trackers(session.config, host), bindings),
-        accountant(session.config, host.name, pace),
+        accountant(session.config, host.name),
         Spool(session.spool_dir, host.name),
         lambda: session.ledger(create=True),
     )

@@ -81,6 +81,12 @@ class Spool:
         except sqlite3.Error as error:
             raise SpoolError(f"{self._path}: {error}") from error
 
+    def remove_if_empty(self) -> None:
+        """Remove the spool's files if all is delivered: for a spool that will never be used again."""
+        if self.backlog() == 0:
+            for path in self._path.parent.glob(f"{self._path.stem}.*"):
+                path.unlink(missing_ok=True)
+
     def close(self) -> None:
         """Release the spool to another agent."""
         self._db.close()

@@ -64,7 +64,7 @@ def run(config_file: Path | None, interval_s: float | None, samples: int | None)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    agent = assembly.assemble(session, pace, slurm_bindings(session.config.slurm, session.host().name))
+    agent = assembly.assemble(session, slurm_bindings(session.config.slurm, session.host().name))
     try:
         run_loop(agent, pace, host.now, stop.wait, samples)
     finally:
