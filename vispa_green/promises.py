@@ -79,7 +79,8 @@ def outcome(
     charged = sorted(without_overlap(postings), key=lambda posting: posting.start)
     started = [fact.start for fact in facts if fact.start is not None]
     start = min(started, default=charged[0].start if charged else None)
-    end = None if any(f.end is None for f in facts) else max((f.end for f in facts if f.end is not None), default=None)
+    ends = [fact.end for fact in facts if fact.end is not None]
+    end = max(ends) if ends and len(ends) == len(facts) else None
     energy_uj = sum(posting.busy_uj + posting.idle_uj for posting in charged)
     intensity = measured.get(Quantity.CARBON_INTENSITY)
     actual = at_submission = None

@@ -1,0 +1,208 @@
+"""Reads an sbatch command line as getopt_long does, and takes our own options out of it. Pure, and light to import.
+
+What is not ours stays byte for byte and in order. The table of options was taken from sbatch 22.05 by asking
+it (``tests/slurm/test_gsbatch.py`` asks again); names of later versions follow their manual pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+WITH_VALUE = frozenset(
+    """
+    account acctg-freq array batch bb bbf begin chdir cluster cluster-constraint clusters comment constraint
+    container context core-spec cores-per-socket cpu-freq cpus-per-gpu cpus-per-task deadline delay-boot dependency
+    distribution error exclude export export-file extra-node-info gid gpu-bind gpu-freq gpus gpus-per-node
+    gpus-per-socket gpus-per-task gres gres-flags hint input job-name kill-on-invalid-dep licenses mail-type
+    mail-user mcs-label mem mem-bind mem-per-cpu mem-per-gpu mincpus network nodefile nodelist nodes ntasks
+    ntasks-per-core ntasks-per-gpu ntasks-per-node ntasks-per-socket ntasks-per-tres open-mode output partition
+    power prefer priority profile qos reservation signal sockets-per-node switches tasks-per-node thread-spec
+    threads-per-core time time-min tmp uid wait-all-nodes wckey wrap
+    """.split()  # noqa: SIM905 - a table to be read, not eighty quoted strings
+)
+WITHOUT_VALUE = frozenset(
+    """
+    contiguous help hold ignore-pbs no-requeue overcommit oversubscribe parsable quiet reboot requeue spread-job
+    test-only usage use-min-nodes verbose version wait exclusive get-user-env nice no-kill propagate
+    """.split()  # noqa: SIM905 - a table to be read, not eighty quoted strings
+)
+"""Among them those whose value is optional: getopt takes it only from the same word."""
+LATER_WITH_VALUE = frozenset(("autocomplete", "container-id", "extra", "segment", "tres-bind", "tres-per-task"))
+LATER_WITHOUT_VALUE = frozenset(("consolidate-segments", "external", "oom-kill-step", "resv-ports", "stepmgr"))
+
+SHORT = {
+    "A": "account", "a": "array", "B": "extra-node-info", "b": "begin", "C": "constraint", "c": "cpus-per-task",
+    "D": "chdir", "d": "dependency", "e": "error", "F": "nodefile", "G": "gpus", "H": "hold", "h": "help",
+    "i": "input", "J": "job-name", "k": "no-kill", "L": "licenses", "M": "clusters", "m": "distribution",
+    "N": "nodes", "n": "ntasks", "O": "overcommit", "o": "output", "p": "partition", "Q": "quiet", "q": "qos",
+    "S": "core-spec", "s": "oversubscribe", "t": "time", "V": "version", "v": "verbose", "W": "wait",
+    "w": "nodelist", "x": "exclude",
+}  # fmt: skip
+
+OURS = ("finish-by", "max-delay", "off", "dry-run")
+PREFIX = "--green-"
+
+
+class Wishes(NamedTuple):
+    """What one place (command line, environment, script, site) says about green submission."""
+
+    finish_by: str | None = None
+    max_delay: str | None = None
+    off: bool = False
+
+    @property
+    def says_something(self) -> bool:
+        """Whether this place has a say at all; a place with less precedence then has none."""
+        return self != Wishes()
+
+
+class CommandLine(NamedTuple):
+    """An sbatch command line without our words, and what it says."""
+
+    arguments: tuple[str, ...]
+    """For sbatch, unchanged and in order."""
+    components: tuple[Mapping[str, tuple[str | None, ...]], ...]
+    """By long name, the values of each option; one entry, or one for each part of a heterogeneous job."""
+    script: str | None
+    wishes: Wishes
+    is_dry_run: bool
+    complaints: tuple[str, ...]
+
+    def has(self, name: str) -> bool:
+        """Say whether the option is given for any component."""
+        return any(name in component for component in self.components)
+
+    def values(self, name: str) -> list[str]:
+        """Return the value in force of each component that has the option: the last one given."""
+        return [component[name][-1] or "" for component in self.components if name in component]
+
+    @property
+    def reads_stdin(self) -> bool:
+        """Whether sbatch will read the script from its standard input."""
+        return self.script is None and not self.has("wrap")
+
+
+def parse(arguments: Sequence[str]) -> CommandLine:
+    """Read a command line; our options count only before the script's name."""
+    reader = _Reader(arguments)
+    reader.read()
+    wishes = reader.wishes
+    components = tuple({name: tuple(values) for name, values in c.items()} for c in reader.components)
+    return CommandLine(
+        tuple(reader.kept), components, reader.script, wishes, reader.is_dry_run, tuple(reader.complaints)
+    )
+
+
+def options_of(words: Sequence[str]) -> Mapping[str, tuple[str | None, ...]]:
+    """Return what the words of ``#SBATCH`` lines say, by long name."""
+    return parse(words).components[0]
+
+
+def wishes_of(words: Sequence[str]) -> tuple[Wishes, tuple[str, ...]]:
+    """Return what the words of ``#GREEN`` lines say, with or without ``green-`` in the names, and complaints."""
+    spelled = [PREFIX + w.removeprefix(PREFIX).removeprefix("--") if w.startswith("--") else w for w in words]
+    line = parse(spelled)
+    stray = () if line.script is None else (f"#GREEN: {line.script!r} is no option of ours",)
+    return line.wishes, line.complaints + stray
+
+
+class _Reader:
+    """Goes through the words once."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self._words, self._at = arguments, 0
+        self.kept: list[str] = []
+        self.components: list[dict[str, list[str | None]]] = [{}]
+        self.script: str | None = None
+        self.wishes = Wishes()
+        self.is_dry_run = False
+        self.complaints: list[str] = []
+
+    def read(self) -> None:
+        """Read options until the script or the end."""
+        while self._at < len(self._words):
+            word = self._words[self._at]
+            self._at += 1
+            if word.startswith(PREFIX):
+                self._ours(word)
+                continue
+            self.kept.append(word)
+            if word == ":":
+                self.components.append({})
+            elif word == "--":
+                self.script = self._words[self._at] if self._at < len(self._words) else None
+                break
+            elif word.startswith("--"):
+                self._long(word)
+            elif word.startswith("-") and word != "-":
+                self._cluster(word)
+            else:
+                self.script = word
+                break
+        self.kept += self._words[self._at :]
+
+    def _ours(self, word: str) -> None:
+        name, has_value, value = word.removeprefix(PREFIX).partition("=")
+        matching = [ours for ours in OURS if ours == name] or [
+            ours for ours in OURS if name and ours.startswith(name)
+        ]
+        if len(matching) != 1:
+            self.complaints.append(f"{word}: no such option; ours are {', '.join(PREFIX + ours for ours in OURS)}")
+        elif matching[0] == "off":
+            self.wishes = self.wishes._replace(off=True)
+        elif matching[0] == "dry-run":
+            self.is_dry_run = True
+        elif not has_value and self._at == len(self._words):
+            self.complaints.append(f"{word} needs a value")
+        else:
+            value = value if has_value else self._take()
+            is_deadline = matching[0] == "finish-by"
+            wishes = self.wishes
+            self.wishes = wishes._replace(finish_by=value) if is_deadline else wishes._replace(max_delay=value)
+
+    def _long(self, word: str) -> None:
+        given, has_value, value = word[2:].partition("=")
+        name, takes_value = _resolve(given)
+        if has_value:
+            self._note(name, value)
+        elif takes_value and self._at < len(self._words):
+            self._note(name, self._take_and_keep())
+        else:
+            self._note(name, None)
+
+    def _cluster(self, word: str) -> None:
+        for position, letter in enumerate(word[1:], 2):
+            name = SHORT.get(letter, "")
+            if name in WITH_VALUE:
+                if rest := word[position:]:
+                    self._note(name, rest)
+                elif self._at < len(self._words):
+                    self._note(name, self._take_and_keep())
+                return
+            self._note(name, None)
+            if name == "no-kill":  # its value is optional: what follows in the word is it
+                return
+
+    def _note(self, name: str, value: str | None) -> None:
+        self.components[-1].setdefault(name, []).append(value)
+
+    def _take(self) -> str:
+        self._at += 1
+        return self._words[self._at - 1]
+
+    def _take_and_keep(self) -> str:
+        self.kept.append(self._take())
+        return self.kept[-1]
+
+
+def _resolve(given: str) -> tuple[str, bool]:
+    """Return the full name of a long option or of its unique abbreviation, and whether a value must follow."""
+    for with_value, without_value in ((WITH_VALUE, WITHOUT_VALUE), (LATER_WITH_VALUE, LATER_WITHOUT_VALUE)):
+        if given in with_value | without_value:
+            return given, given in with_value
+    for with_value, without_value in ((WITH_VALUE, WITHOUT_VALUE), (LATER_WITH_VALUE, LATER_WITHOUT_VALUE)):
+        matching = [name for name in with_value | without_value if name.startswith(given)]
+        if len(matching) == 1:
+            return matching[0], matching[0] in with_value
+    return given, False

@@ -1,0 +1,209 @@
+"""Plans one submission, hands it to the real sbatch, and keeps what was promised."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta, tzinfo
+from typing import NamedTuple
+
+from vispa_green import host
+from vispa_green.errors import LedgerError, UsageError
+from vispa_green.grid_supply import ledger_at, what_is_known
+from vispa_green.gsbatch.argv import CommandLine, Wishes
+from vispa_green.gsbatch.length import job_length
+from vispa_green.gsbatch.script import Head
+from vispa_green.local_zone import local_zone
+from vispa_green.model import Promise, Quantity
+from vispa_green.planning import Plan, Wish, plan
+from vispa_green.policies import POLICIES
+from vispa_green.session import Session, open_session
+from vispa_green.slurm_time import parse_duration, parse_time
+from vispa_green.time_limit import within
+
+PLANNING_LIMIT_S = 10.0
+RECORDING_LIMIT_S = 5.0
+
+OVERRIDING = {
+    "begin": "sets the start itself",
+    "deadline": "makes Slurm cancel a job that may not meet it, and a later start adds to that risk",
+    "hold": "waits for its release",
+    "reservation": "has its own hours",
+    "test-only": "submits nothing",
+}
+"""Options of the user that win over ours, and why. A ``--dependency`` does not: Slurm waits for both."""
+
+_JOB_ID = re.compile(rb"(?:Submitted batch job )?(\d+)(?:;| on cluster |$)")
+
+
+class Prepared(NamedTuple):
+    """A plan and what else its user should know."""
+
+    plan: Plan
+    session: Session
+    remarks: tuple[str, ...]
+
+
+def submit(line: CommandLine, head: Head, wishes: Wishes, sbatch: str, *, is_from_site: bool) -> int | None:
+    """Submit and return sbatch's exit code; return ``None`` if sbatch is to be called as if we were not there."""
+    quiet = line.has("quiet") and not line.is_dry_run
+
+    def say(text: str) -> None:
+        if not quiet:
+            sys.stderr.write(f"gsbatch: {text}\n")
+            sys.stderr.flush()
+
+    own = _overriding(line, head)
+    if not wishes.says_something or wishes.off or own:
+        if own and not is_from_site:
+            say(f"{own}; submitting as sbatch would")
+        return _show(say, line.arguments) if line.is_dry_run else None
+    prepared = within(PLANNING_LIMIT_S, lambda: _prepare(line, head, wishes))
+    for remark in prepared.remarks:
+        say(remark)
+    zone = local_zone(os.environ)
+    say(_sentence(prepared.plan, zone))
+    if line.has("dependency") or head.has("dependency"):
+        say("the job also waits for its --dependency, so it may start later than that")
+    arguments = (*_begin(prepared.plan), *line.arguments)
+    if line.is_dry_run:
+        return _show(say, arguments)
+    if prepared.plan.window.mean is None:
+        return None
+    return _run(sbatch, arguments, lambda job_id: _record(job_id, prepared, say))
+
+
+def _overriding(line: CommandLine, head: Head) -> str:
+    for name, why in OVERRIDING.items():
+        if line.has(name) or head.has(name) or (name == "reservation" and os.environ.get("SBATCH_RESERVATION")):
+            return f"your --{name} wins: such a job {why}"
+    return ""
+
+
+def _prepare(line: CommandLine, head: Head, wishes: Wishes) -> Prepared:
+    session = open_session()
+    now, green = session.now.utc, session.config.green
+    duration, remarks = job_length(line, head, os.environ, session.config)
+    wish = Wish(
+        duration,
+        parse_time(wishes.finish_by, now, local_zone(os.environ)) if wishes.finish_by else None,
+        _finite(wishes.max_delay, "a delay") if wishes.max_delay else None,
+        _finite(green.queue_margin, "[green] queue_margin"),
+    )
+    end = max(wish.request(now).finish_by, now + duration)
+    ledger = ledger_at(session.ledger_url)
+    try:
+        known = what_is_known(now, end, options=session.config.grid, ledger=ledger, now=now)
+    finally:
+        if ledger is not None:
+            ledger.close()
+    made = plan(wish, now, known.signals(), green.policy, POLICIES.load(green.policy)())
+    if made.window.mean is None:
+        remarks += known.warnings[:1]
+    return Prepared(made, session, remarks)
+
+
+def _finite(text: str, what: str) -> timedelta:
+    duration = parse_duration(text)
+    if duration is None:
+        raise UsageError(f"{what} has to be finite, not {text!r}")
+    return duration
+
+
+def _begin(made: Plan) -> tuple[str, ...]:
+    # Relative, because the controller may live in another time zone; at the front, because the last one
+    # counts, should the user have one that we did not recognise. One is enough for a heterogeneous job.
+    seconds = int((made.window.start - host.now().utc).total_seconds())
+    return (f"--begin=now+{seconds}",) if made.is_shifted and seconds > 0 else ()
+
+
+def _sentence(made: Plan, zone: tzinfo) -> str:
+    if not made.is_shifted:
+        return made.window.reason
+    start = _local(made.window.start, made.request.earliest, zone)
+    means = made.means if made.window.quantity is Quantity.CARBON_INTENSITY else None
+    if means is not None and means.gco2_per_kwh is not None:
+        now = made.means_if_started_now.gco2_per_kwh
+        compared = f"{means.gco2_per_kwh:.0f} g CO2/kWh" + ("" if now is None else f" instead of {now:.0f} now")
+    else:
+        now = made.window.mean_if_started_now
+        compared = f"{made.window.mean:.0f} % renewable" + ("" if now is None else f" instead of {now:.0f} % now")
+    saving = "" if made.saving_pct is None else f" (−{made.saving_pct:.0f} %)"
+    return f"starts {start}, {made.window.reason}: {compared}{saving}"
+
+
+def _local(moment: datetime, now: datetime, zone: tzinfo) -> str:
+    here = moment.astimezone(zone)
+    day = "" if here.date() == now.astimezone(zone).date() else f"{here:%a %d %b} "
+    return f"{day}{here:%H:%M}"
+
+
+def _show(say: Callable[[str], None], arguments: tuple[str, ...]) -> int:
+    say(f"would run: {shlex.join(['sbatch', *arguments])}")
+    return 0
+
+
+def _run(sbatch: str, arguments: tuple[str, ...], on_job_id: Callable[[str], None]) -> int:
+    """Run sbatch, pass its stdout on as it comes, and return its exit code (128 + n for signal n, as shells do)."""
+    process = subprocess.Popen(["sbatch", *arguments], executable=sbatch, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    # A terminal sends SIGINT to sbatch too, which decides what it means; the others reach only us.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, lambda received, _frame: process.send_signal(received))
+    first_line: bytes | None = b""
+    while chunk := os.read(process.stdout.fileno(), 1 << 16):
+        with suppress(OSError):  # the reader has gone: the job is submitted all the same
+            _write(chunk)
+        if first_line is not None:
+            first_line += chunk
+            if b"\n" in first_line:
+                if match := _JOB_ID.match(first_line.partition(b"\n")[0]):
+                    on_job_id(match[1].decode())
+                first_line = None
+    code = process.wait()
+    return code if code >= 0 else 128 - code
+
+
+def _write(data: bytes) -> None:
+    while data:
+        data = data[os.write(1, data) :]
+
+
+def _record(job_id: str, prepared: Prepared, say: Callable[[str], None]) -> None:
+    made = prepared.plan
+    window = made.window
+    promise = Promise(
+        job_id,
+        getpass.getuser(),
+        made.request.earliest,
+        window.start,
+        made.request.duration,
+        made.request.finish_by,
+        window.quantity,
+        window.mean,
+        window.mean_if_started_now,
+        made.policy,
+        window.reason,
+    )
+
+    def keep() -> None:
+        ledger = ledger_at(prepared.session.ledger_url)
+        if ledger is None:
+            raise LedgerError(f"{prepared.session.ledger_url} cannot be opened")
+        try:
+            ledger.append_promise(promise)
+        finally:
+            ledger.close()
+
+    try:
+        within(RECORDING_LIMIT_S, keep)
+    except Exception as error:  # noqa: BLE001 - fail open: the job is submitted, this note about it is not worth an error
+        say(f"job {job_id} is submitted, but the plan could not be kept for `vispa-green green` ({error})")
