@@ -77,7 +77,8 @@ def outcome(
     ``measured`` holds measured values only, so that a forecast never judges itself.
     """
     charged = sorted(without_overlap(postings), key=lambda posting: posting.start)
-    started = [fact.start for fact in facts if fact.start is not None]
+    # A job cancelled while it waited has a start, equal to its end, but never ran.
+    started = [fact.start for fact in facts if fact.start is not None and fact.start != fact.end]
     start = min(started, default=charged[0].start if charged else None)
     ends = [fact.end for fact in facts if fact.end is not None]
     end = max(ends) if ends and len(ends) == len(facts) else None

@@ -32,11 +32,11 @@ PLANNING_LIMIT_S = 10.0
 RECORDING_LIMIT_S = 5.0
 
 OVERRIDING = {
-    "begin": "sets the start itself",
-    "deadline": "makes Slurm cancel a job that may not meet it, and a later start adds to that risk",
-    "hold": "waits for its release",
-    "reservation": "has its own hours",
-    "test-only": "submits nothing",
+    "begin": "it sets the start",
+    "deadline": "Slurm cancels a job that may miss it, and a later start adds to that risk",
+    "hold": "the job starts when it is released",
+    "reservation": "it has its own hours",
+    "test-only": "nothing is submitted",
 }
 """Options of the user that win over ours, and why. A ``--dependency`` does not: Slurm waits for both."""
 
@@ -83,7 +83,7 @@ def submit(line: CommandLine, head: Head, wishes: Wishes, sbatch: str, *, is_fro
 def _overriding(line: CommandLine, head: Head) -> str:
     for name, why in OVERRIDING.items():
         if line.has(name) or head.has(name) or (name == "reservation" and os.environ.get("SBATCH_RESERVATION")):
-            return f"your --{name} wins: such a job {why}"
+            return f"your --{name} wins: {why}"
     return ""
 
 

@@ -1,0 +1,66 @@
+"""What the commands about the grid share: asking for what is known, and words for it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from vispa_green.errors import UsageError
+from vispa_green.grid_supply import GridKnowledge, ledger_at, what_is_known
+from vispa_green.session import Session
+from vispa_green.slurm_time import parse_duration
+
+UNIT = {"gco2_per_kwh": "g CO2/kWh", "renewable_share_pct": "% renewable"}
+
+
+def known_of(session: Session, start: datetime, end: datetime, *, always_ask: bool = False) -> GridKnowledge:
+    """Return what is known of a span, from the ledger and, where called for, from the providers."""
+    ledger = ledger_at(session.ledger_url)
+    try:
+        return what_is_known(
+            start, end, options=session.config.grid, ledger=ledger, now=session.now.utc, always_ask=always_ask
+        )
+    finally:
+        if ledger is not None:
+            ledger.close()
+
+
+def finite(text: str, what: str) -> timedelta:
+    """Return a duration; raise `UsageError` for an unlimited one."""
+    duration = parse_duration(text)
+    if duration is None:
+        raise UsageError(f"{what} has to be finite, not {text!r}")
+    return duration
+
+
+def stamp(moment: datetime | None) -> str | None:
+    """Return a time for JSON: ISO 8601 in UTC, whole seconds."""
+    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def rounded(number: float | None, digits: int = 2) -> float | None:
+    """Round for JSON; ``None`` stays what it is."""
+    return None if number is None else round(number, digits)
+
+
+def span_words(duration: timedelta) -> str:
+    """Say a duration as people do: ``3 h 05 min``, ``12 s``."""
+    seconds = int(abs(duration).total_seconds())
+    if seconds < 60:
+        return f"{seconds} s"
+    hours, minutes = divmod(seconds // 60, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
+
+
+def print_json(body: dict[str, Any]) -> None:
+    """Print one JSON document with the version of its schema."""
+    click.echo(json.dumps({"meta": {"version": 1}, **body}, indent=2, ensure_ascii=False))
+
+
+def warn(warnings: tuple[str, ...]) -> None:
+    """Print warnings on stderr, one a line."""
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
