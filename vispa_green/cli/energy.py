@@ -1,0 +1,142 @@
+"""``vispa-green energy``: what jobs cost, asked as with ``sacct``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vispa_green.cli._fields import FIELDS, chosen_fields, parsable, table
+from vispa_green.cli._grid import print_json, stamp, warn
+from vispa_green.cli._options import config_option, json_option
+from vispa_green.cli._selection import choose
+from vispa_green.local_zone import local_zone
+from vispa_green.reports.collect import Material, collect
+from vispa_green.reports.jobs import JobEnergy
+from vispa_green.reports.units import energy_text, mass_text, percent_text
+from vispa_green.session import open_session
+
+DEFAULT_FORMAT = "jobid,jobname,user,elapsed,cpuenergy,dramenergy,gpuenergy,idleenergy,energy,co2,quality,coverage"
+
+
+@click.command("energy")
+@click.option("-a", "--allusers", is_flag=True, help="Jobs of all users, as far as you may read the ledger.")
+@click.option("-j", "--jobs", default="", metavar="LIST", help="These jobs: 12, 12_3, 12,13; a step means its job.")
+@click.option("-u", "--user", default="", metavar="LIST", help="Jobs of these users (default: yours).")
+@click.option("-A", "--accounts", default="", metavar="LIST", help="Jobs under these accounts.")
+@click.option(
+    "-S", "--starttime", metavar="TIME", help="Jobs that ran after TIME (default: today 00:00; none with -j)."
+)
+@click.option("-E", "--endtime", metavar="TIME", help="Jobs that ran before TIME (default: now).")
+@click.option("-X", "--allocations", is_flag=True, help="Accepted for sacct's sake: rows are always allocations.")
+@click.option("-o", "--format", "columns", default=DEFAULT_FORMAT, metavar="FIELD[%WIDTH],...", help="Columns.")
+@click.option("-n", "--noheader", is_flag=True, help="No header, no total.")
+@click.option("-p", "--parsable", "with_end", is_flag=True, help="Delimited by |, also at the line's end; J and g.")
+@click.option("-P", "--parsable2", "without_end", is_flag=True, help="Delimited by |; J and g.")
+@click.option("--delimiter", default="|", help="What delimits instead of |.")
+@click.option("--helpformat", is_flag=True, help="List the fields for --format.")
+@config_option
+@json_option
+def command(
+    *,
+    columns: str,
+    noheader: bool,
+    with_end: bool,
+    without_end: bool,
+    delimiter: str,
+    helpformat: bool,
+    as_json: bool,
+    config_file: Path | None,
+    **selection: Any,  # noqa: ANN401 - click's own values, named in _choice
+) -> None:
+    """Show what jobs cost in energy and CO2; my own of today, unless told otherwise.
+
+    The whole run of a job counts, also what lies outside of -S and -E. QUALITY is the worst that went into a row:
+    measured, estimated (a power model, not a counter), or gap (some of it is missing, so the truth is more).
+    A dash is unknown, never zero. COVERAGE is the accounted part of the run.
+
+    \b
+    Examples:
+      vispa-green energy -j 4711
+      vispa-green energy -a -S 2026-11-01 -o jobid,user,energy%12,co2
+      vispa-green energy --json | jq '[.jobs[].energy_uj] | add'
+    """
+    if helpformat:
+        click.echo("\n".join(f"{field.name:<11} {field.about}" for field in FIELDS.values()))
+        return
+    fields = chosen_fields(columns)
+    zone = local_zone(os.environ)
+    session = open_session(config_file)
+    choice = choose(
+        jobs=selection["jobs"],
+        users=selection["user"],
+        accounts=selection["accounts"],
+        start=selection["starttime"],
+        end=selection["endtime"],
+        all_users=selection["allusers"],
+        now=session.now.utc,
+        zone=zone,
+    )
+    material = collect(session, choice)
+    rows = material.rows()
+    warn(material.warnings)
+    if as_json:
+        print_json({"jobs": [record(row) for row in rows]})
+    elif with_end or without_end:
+        for line in parsable(rows, fields, zone, header=not noheader, delimiter=delimiter, trailing=not without_end):
+            click.echo(line)
+    else:
+        click.echo("\n".join(table(rows, fields, zone, header=not noheader)))
+        if not noheader:
+            click.echo(_total(rows, material))
+
+
+def record(row: JobEnergy) -> dict[str, Any]:
+    """Return a row for JSON. Energies are integers of µJ, CO2 is in g, times are UTC; ``null`` is unknown."""
+    parts = row.parts
+    return {
+        "job_id": row.display_id,
+        "user": row.user,
+        "account": row.account,
+        "nodes": list(row.nodes),
+        "start": stamp(row.start),
+        "end": stamp(row.end),
+        "cpu_energy_uj": parts and parts.cpu_uj,
+        "dram_energy_uj": parts and parts.dram_uj,
+        "gpu_energy_uj": parts and parts.gpu_uj,
+        "idle_energy_uj": parts and parts.idle_uj,
+        "energy_uj": row.energy_uj,
+        "co2_g": row.co2_g,
+        "quality": row.quality,
+        "coverage": row.coverage,
+        "co2_coverage": row.co2_coverage,
+        "renewable_share_pct": row.renewable_share_pct,
+        "node_energy_uj": parts and parts.node_uj,
+        "cpu_efficiency": row.cpu_efficiency,
+        "job_id_raw": row.job_id,
+        "partition": row.partition,
+        "name": row.name,
+        "state": row.state,
+        "submit": stamp(row.submit),
+    }
+
+
+def _total(rows: Sequence[JobEnergy], material: Material) -> str:
+    if not rows:
+        return "No such jobs in this time; -S widens it, -a shows all users."
+    known = [row for row in rows if row.parts is not None]
+    energy_uj = sum(row.energy_uj or 0 for row in known)
+    masses = [row.co2_g for row in rows if row.co2_g is not None]
+    line = f"Total of {len(rows)} jobs: {energy_text(energy_uj if known else None)}"
+    line += f", {mass_text(sum(masses)) if masses else 'CO2 unknown'}"
+    covered = sum(row.co2_coverage * (row.energy_uj or 0) for row in known)
+    if masses and covered < energy_uj * (1 - 1e-9):
+        line += f" CO2 of the {percent_text(covered / energy_uj)} whose grid is known"
+    elif masses:
+        line += " CO2"
+    if missing := len(rows) - len(known):
+        line += f"; {missing} not seen by any agent"
+    return f"\n{line}\n(1 kWh = 1000 Wh = 3 600 000 J; CO2 with the grid's mean intensity while each job ran)"

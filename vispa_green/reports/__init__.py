@@ -1,0 +1,1 @@
+"""From the account to what people read: rows of jobs, weekly mails, the page."""
