@@ -120,6 +120,8 @@ def run(
         if at.monotonic_ns >= next_read_ns:
             agent.read(at)
             taken += 1
+            if taken == 1:
+                log.info("first reading taken, accounting from here on")
             missed = (at.monotonic_ns - next_read_ns) // pace.interval_ns
             next_read_ns += (missed + 1) * pace.interval_ns
         else:

@@ -1,0 +1,140 @@
+"""`make demo`: one cluster, five jobs, one of them green; then what they cost."""
+
+from __future__ import annotations
+
+import getpass
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lab.processes import LabError
+
+from demo.stage import STEP_S, Stage
+
+OUTPUT = Path("demo-output").resolve()
+BURN = "timeout {seconds} sh -c 'while :; do :; done'; true"
+GREEN_LENGTH_S = 14
+
+
+def main() -> None:
+    """Run the tour; the exit code is 0 only if every job ended well and the green one kept its promise."""
+    began = time.perf_counter()
+    OUTPUT.mkdir(exist_ok=True)
+    # Short, because unix sockets live in it, and open to the users that the daemons run as.
+    directory = Path(tempfile.mkdtemp(prefix="vg-", dir="/tmp"))
+    directory.chmod(0o755)
+    try:
+        title("Bringing up a real Slurm: munge, MariaDB, slurmdbd, slurmctld, two nodes")
+        with Stage(directory, OUTPUT) as stage:
+            tell(f"up after {time.perf_counter() - began:.0f} s; nodes {', '.join(stage.cluster.node_names)}")
+            tell("RAPL and GPUs are stand-ins driven by the real CPU time of the jobs: this machine need have none.")
+            tour(stage)
+    except (LabError, subprocess.SubprocessError) as error:
+        sys.exit(f"demo: {error}\ndemo: the logs are in {OUTPUT}")
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    title(f"Done in {time.perf_counter() - began:.0f} s, everything is stopped")
+
+
+def tour(stage: Stage) -> None:
+    """Submit, wait, show."""
+    title("The grid")
+    tell(f"{stage.grid_origin}")
+    tell(f"Sped up for this tour: a quarter-hour of that day lasts {STEP_S} s, so a day passes in {96 * STEP_S} s.")
+    title("Five jobs")
+    jobs = submit(stage)
+    title("Waiting for them")
+    states = wait(stage, jobs)
+    for name, job_id in jobs.items():
+        tell(f"job {job_id:>3}  {name:<34} {states[job_id]}")
+    if set(states.values()) != {"COMPLETED"}:
+        raise LabError("not every job completed")
+    time.sleep(1.5)  # the agents' next reading
+    show(stage, jobs["a green job"])
+
+
+def submit(stage: Stage) -> dict[str, str]:
+    """Submit the jobs of the tour; return their ids by what they are."""
+    first = stage.cluster.node_names[0]
+    shared = ["--parsable", "--output=/dev/null", f"--nodelist={first}"]
+    sbatch = ["sbatch", *shared]
+    pair = ["sbatch", "--parsable", "--output=/dev/null", "--nodes=2", "--ntasks-per-node=1"]
+    green = ["gsbatch", "--green-max-delay=0:01:30", "--parsable", "--output=/dev/null", "--time=0:00:15"]
+    wanted = {
+        "shares a node, 4 CPUs": [*sbatch, "--cpus-per-task=4", "--wrap", BURN.format(seconds=18)],
+        "shares it, 2 CPUs and a GPU": [
+            *sbatch, "--cpus-per-task=2", "--gres=gpu:1", "--wrap", BURN.format(seconds=14)
+        ],
+        "two seconds long": [*sbatch, "--wrap", BURN.format(seconds=2)],
+        "across two nodes": [*pair, "--wrap", f'srun sh -c "{BURN.format(seconds=8)}"'],
+        "a green job": [*green, "--wrap", BURN.format(seconds=GREEN_LENGTH_S)],
+    }  # fmt: skip
+    jobs = {}
+    for name, command in wanted.items():
+        done = subprocess.run(command, env=stage.environment, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise LabError(f"{command[0]} failed: {done.stderr}")
+        jobs[name] = done.stdout.strip()
+        tell(f"$ {shown(command)}")
+        for line in done.stderr.splitlines():
+            tell(f"  {line}")
+    return jobs
+
+
+def wait(stage: Stage, jobs: dict[str, str]) -> dict[str, str]:
+    """Wait for all jobs, with a line that moves while it lasts."""
+    deadline = time.monotonic() + 150
+    while time.monotonic() < deadline:
+        queue = stage.cluster.run("squeue", "-h", "-o", "%i %t %r").stdout.split("\n")
+        waiting = [line for line in queue if line.strip()]
+        if not waiting:
+            break
+        if sys.stdout.isatty():
+            print(f"\r  {len(waiting)} to go: {'; '.join(waiting)[:90]:<90}", end="", flush=True)
+        time.sleep(0.5)
+    if sys.stdout.isatty():
+        print("\r" + " " * 110 + "\r", end="")
+    return stage.cluster.wait(jobs.values(), timeout_s=20)
+
+
+def show(stage: Stage, green_job: str) -> None:
+    """Print the balances, the table and the promise; write the page and the mail."""
+    title("What each node measured went to jobs, idle or system, to the microjoule")
+    print(stage.vispa_green("ledger", "balance"))
+    title("What each job cost")
+    print(stage.vispa_green("energy", "-a"))
+    title("The green job: its promise and what came of it")
+    print(stage.vispa_green("green", green_job))
+    title("To look at")
+    week = datetime.now(UTC).strftime("%G-W%V")
+    stage.vispa_green("report", "page", "--out", str(OUTPUT / "page.html"))
+    for name in ("mail.eml", "mail.html"):
+        stage.vispa_green(
+            "report", "weekly", "--user", getpass.getuser(), "--week", week, "--preview", str(OUTPUT / name)
+        )
+    tell(f"the page       {OUTPUT / 'page.html'}")
+    tell(f"the week's mail {OUTPUT / 'mail.html'} (as sent: mail.eml)")
+
+
+def shown(command: list[str]) -> str:
+    """Return a command as one would type it, without what only the tour needs."""
+    words = [word for word in command if word not in {"--parsable", "--output=/dev/null"}]
+    return " ".join(f"'{word}'" if " " in word else word for word in words)
+
+
+def title(text: str) -> None:
+    """Print a heading."""
+    print(f"\n\033[1m== {text}\033[0m" if sys.stdout.isatty() else f"\n== {text}", flush=True)
+
+
+def tell(text: str) -> None:
+    """Print a line below a heading."""
+    print(f"  {text}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
