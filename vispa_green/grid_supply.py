@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 
 from vispa_green.carbon import GridSignal
 from vispa_green.config import GridSection
@@ -102,10 +102,9 @@ def _is_covered(values: Sequence[GridValue], start: datetime, end: datetime) -> 
 
 def _fetch(name: str, options: GridSection, start: datetime, end: datetime, now: datetime) -> Sequence[GridValue]:
     provider = PROVIDERS.load(name)(options)
-    first = min(start, datetime.combine(now.astimezone(UTC).date(), time(), UTC)) if end > now else start
     last = max(end, now + FORESIGHT) if end > now else end
     try:
-        return provider.fetch(first, last, now)
+        return provider.fetch(start, last, now)
     except ValueError as error:  # a provider that is not ours may raise it on data it did not expect
         raise GridError(str(error)) from error
 

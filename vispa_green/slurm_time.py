@@ -24,7 +24,7 @@ LONGEST = timedelta(days=36525)
 
 _UNLIMITED = frozenset({"unlimited", "infinite", "-1"})
 _CLOCK = re.compile(r"(?:(?P<days>\d{1,9})-)?(?P<fields>\d{1,9}(?::\d{1,9}){0,2})?")
-_COUNTED = re.compile(r"\s*(\d{1,9})\s*([a-z]*)")
+_COUNTED = re.compile(r"\s*(\d{1,9})(?!\d)\s*([a-z]*)")
 _UNITS = {
     "s": timedelta(seconds=1),
     "m": timedelta(minutes=1),
@@ -108,7 +108,7 @@ def _counted(plain: str, *, allow_bare: bool) -> timedelta | None:
     total, position = timedelta(0), 0
     while position < len(plain):
         match = _COUNTED.match(plain, position)
-        if match is None or match[2] not in _UNIT_WORDS or not (match[2] or allow_bare):
+        if match is None or match[2] not in _UNIT_WORDS or not (match[2] or (allow_bare and match[0] == plain)):
             return None
         total += min(int(match[1]) * _UNITS[_UNIT_WORDS[match[2]]], LONGEST + timedelta(days=1))
         position = match.end()
