@@ -61,7 +61,7 @@ class HostTree:
         zones = tuple(zones_of(layout, packages, dram))
         self._powercap = PowercapFiles(self.sysfs_root, zones, (max_energy_range_uj, dram_range_uj), first_uj)
         self._write_topology(cpus, packages)
-        self._proc = ProcFiles(self.procfs_root, cpus, packages)
+        self._proc = ProcFiles(self.procfs_root, cpus, packages, zen=layout.dies == "mirrored")
         self._proc.boot(boot_id or str(uuid.uuid5(uuid.NAMESPACE_DNS, node)), btime_s)
         slurm = "" if layout.single_slurmd else node
         version1 = Version1(f"slurm_{slurm}" if slurm else "slurm")

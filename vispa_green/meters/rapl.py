@@ -58,22 +58,29 @@ def discover(host: Host, options: MetersSection) -> Sequence[Meter]:
         for path in sorted(root.glob(pattern)):
             if ZONE.fullmatch(path.name):
                 zones.setdefault(path.name, path)
-    mirrored = _dies_mirror_one_counter(host)
-    found = [_zone(name, path, dies_mirrored=mirrored) for name, path in sorted(zones.items())]
+    if _dies_mirror_one_counter(host):
+        copies = {device for device, path in zones.items() if _is_further_die(path)}
+        zones = {device: path for device, path in zones.items() if not {device, device.rpartition(":")[0]} & copies}
+    found = (_zone(device, path) for device, path in sorted(zones.items()))
     return [zone for zone in found if zone is not None]
 
 
-def _zone(device: str, directory: Path, *, dies_mirrored: bool) -> RaplZone | None:
+def _zone(device: str, directory: Path) -> RaplZone | None:
+    name = _name(directory)
+    component = Component.DRAM if name == "dram" else Component.CPU if PACKAGE.fullmatch(name) else None
+    return None if component is None else RaplZone(component, device, _modulus(directory), directory)
+
+
+def _is_further_die(directory: Path) -> bool:
+    package = PACKAGE.fullmatch(_name(directory))
+    return package is not None and package["die"] not in {None, "0"}
+
+
+def _name(directory: Path) -> str:
     try:
-        name = (directory / "name").read_text().strip()
+        return (directory / "name").read_text().strip()
     except OSError:
-        return None
-    if name == "dram":
-        return RaplZone(Component.DRAM, device, _modulus(directory), directory)
-    package = PACKAGE.fullmatch(name)
-    if package is None or (dies_mirrored and package["die"] not in {None, "0"}):
-        return None
-    return RaplZone(Component.CPU, device, _modulus(directory), directory)
+        return ""
 
 
 def _modulus(directory: Path) -> int | None:
