@@ -153,11 +153,20 @@ def _show(say: Callable[[str], None], arguments: tuple[str, ...]) -> int:
 def _run(sbatch: str, arguments: tuple[str, ...], on_job_id: Callable[[str], None]) -> int:
     """Run sbatch, pass its stdout on as it comes, and return its exit code (128 + n for signal n, as shells do)."""
     process = subprocess.Popen(["sbatch", *arguments], executable=sbatch, stdout=subprocess.PIPE)
-    assert process.stdout is not None
+    try:
+        _relay(process, on_job_id)
+    except Exception as error:  # noqa: BLE001 - sbatch has run: raising would make our caller submit a second time
+        sys.stderr.write(f"gsbatch: {error}; sbatch itself went on\n")
+    code = process.wait()
+    return code if code >= 0 else 128 - code
+
+
+def _relay(process: subprocess.Popen[bytes], on_job_id: Callable[[str], None]) -> None:
     # A terminal sends SIGINT to sbatch too, which decides what it means; the others reach only us.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, lambda received, _frame: process.send_signal(received))
+    assert process.stdout is not None
     first_line: bytes | None = b""
     while chunk := os.read(process.stdout.fileno(), 1 << 16):
         with suppress(OSError):  # the reader has gone: the job is submitted all the same
@@ -168,8 +177,6 @@ def _run(sbatch: str, arguments: tuple[str, ...], on_job_id: Callable[[str], Non
                 if match := _JOB_ID.match(first_line.partition(b"\n")[0]):
                     on_job_id(match[1].decode())
                 first_line = None
-    code = process.wait()
-    return code if code >= 0 else 128 - code
 
 
 def _write(data: bytes) -> None:
@@ -178,9 +185,24 @@ def _write(data: bytes) -> None:
 
 
 def _record(job_id: str, prepared: Prepared, say: Callable[[str], None]) -> None:
-    made = prepared.plan
+    def keep() -> None:
+        ledger = ledger_at(prepared.session.ledger_url)
+        if ledger is None:
+            raise LedgerError(f"{prepared.session.ledger_url} cannot be opened")
+        try:
+            ledger.append_promise(_promise(job_id, prepared.plan))
+        finally:
+            ledger.close()
+
+    try:
+        within(RECORDING_LIMIT_S, keep)
+    except Exception as error:  # noqa: BLE001 - the job is submitted; a note about it is not worth an error
+        say(f"job {job_id} is submitted, but the plan could not be kept for `vispa-green green` ({error})")
+
+
+def _promise(job_id: str, made: Plan) -> Promise:
     window = made.window
-    promise = Promise(
+    return Promise(
         job_id,
         getpass.getuser(),
         made.request.earliest,
@@ -193,17 +215,3 @@ def _record(job_id: str, prepared: Prepared, say: Callable[[str], None]) -> None
         made.policy,
         window.reason,
     )
-
-    def keep() -> None:
-        ledger = ledger_at(prepared.session.ledger_url)
-        if ledger is None:
-            raise LedgerError(f"{prepared.session.ledger_url} cannot be opened")
-        try:
-            ledger.append_promise(promise)
-        finally:
-            ledger.close()
-
-    try:
-        within(RECORDING_LIMIT_S, keep)
-    except Exception as error:  # noqa: BLE001 - fail open: the job is submitted, this note about it is not worth an error
-        say(f"job {job_id} is submitted, but the plan could not be kept for `vispa-green green` ({error})")

@@ -1,0 +1,99 @@
+"""What was promised beside what came: only measured values judge, and a worse outcome is called so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from vispa_green.carbon import GridSignal
+from vispa_green.local_zone import local_zone
+from vispa_green.model import (
+    Component,
+    GridKind,
+    GridValue,
+    JobFact,
+    JobPosting,
+    Promise,
+    Quality,
+    Quantity,
+)
+from vispa_green.promises import Verdict, belongs, outcome, without_overlap
+
+T0 = datetime(2026, 6, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+KWH = 3_600_000_000_000
+CO2 = Quantity.CARBON_INTENSITY
+PROMISE = Promise("7", "ada", T0, T0 + 2 * HOUR, HOUR, T0 + 9 * HOUR, CO2, 100, 400, "best_mean", "greenest")
+
+
+def fact(**changes: object) -> JobFact:
+    plain = JobFact("7", "7", "ada", "", "", "", "COMPLETED", (), T0, T0, T0 + 2 * HOUR, T0 + 3 * HOUR, None, 1)
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def posting(hour: int, component: Component = Component.CPU, node: str = "n1") -> JobPosting:
+    return JobPosting("7", node, component, Quality.MEASURED, T0 + hour * HOUR, T0 + (hour + 1) * HOUR, KWH, 0)
+
+
+def measured(*hourly: float) -> dict[Quantity, GridSignal]:
+    values = [
+        GridValue(CO2, GridKind.MEASURED, T0 + i * HOUR, T0 + (i + 1) * HOUR, number, "x", T0, T0)
+        for i, number in enumerate(hourly)
+    ]
+    return {CO2: GridSignal.from_values(values, CO2)}
+
+
+@pytest.mark.parametrize(
+    ("hourly", "saved_g", "verdict"),
+    [
+        ((400, 300, 100), 300, Verdict.BETTER),
+        ((100, 300, 400), -300, Verdict.WORSE),
+        ((200, 300, 200), 0, Verdict.SAME),
+        ((400, 300), None, Verdict.UNKNOWN),
+    ],
+)
+def test_the_same_energy_at_submission_is_the_yardstick(
+    hourly: tuple[float, ...], saved_g: float | None, verdict: Verdict
+) -> None:
+    found = outcome(PROMISE, [fact()], [posting(2)], measured(*hourly))
+    assert found.saved_g == (None if saved_g is None else pytest.approx(saved_g))
+    assert found.verdict is verdict
+    assert found.delay == timedelta(0)
+
+
+def test_the_measured_mean_is_weighted_by_energy() -> None:
+    found = outcome(PROMISE, [fact()], [posting(1), posting(2), posting(2, node="n2")], measured(0, 100, 400))
+    assert found.measured_mean == pytest.approx(300)
+
+
+def test_without_energy_nothing_is_claimed() -> None:
+    found = outcome(PROMISE, [fact()], [], measured(400, 300, 100))
+    assert (found.verdict, found.measured_mean) == (Verdict.UNKNOWN, None)
+
+
+def test_waiting_and_cancelled_jobs_have_not_started() -> None:
+    waiting, cancelled = fact(start=None, end=None), fact(start=T0 + HOUR, end=T0 + HOUR)
+    for known in ([], [waiting], [cancelled]):
+        assert outcome(PROMISE, known, [], measured(1)).verdict is Verdict.NOT_STARTED
+
+
+def test_tasks_and_components_belong_to_their_job() -> None:
+    assert belongs(fact(job_id="9", display_id="7_2"), "7")
+    assert belongs(fact(job_id="8", display_id="7+1"), "7")
+    assert not belongs(fact(job_id="71", display_id="71"), "7")
+
+
+def test_a_whole_node_is_not_added_to_its_parts() -> None:
+    parts = [posting(2), posting(2, Component.NODE)]
+    assert without_overlap(parts) == parts[:1]
+    assert without_overlap([posting(2, Component.NODE)]) == [posting(2, Component.NODE)]
+
+
+def test_the_local_zone_is_that_of_tz_else_the_systems(tmp_path: Path) -> None:
+    summer = datetime(2026, 7, 1, tzinfo=UTC)
+    assert summer.astimezone(local_zone({"TZ": "Europe/Berlin"})).hour == 2
+    assert local_zone({"TZ": "no/such/zone"}) is UTC
+    assert local_zone({}, tmp_path / "none") is UTC
