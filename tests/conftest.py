@@ -1,5 +1,6 @@
 """Fixtures for the whole suite: the one real Slurm that all tests marked `slurm` share."""
 
+import functools
 import os
 import shutil
 import tempfile
@@ -11,12 +12,25 @@ from lab.cluster import Cluster, ClusterSpec
 from lab.preparation import missing_programs
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep all tests that need Slurm on one xdist worker, so that they share one cluster."""
-    for item in items:
-        if item.get_closest_marker("slurm") and not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group("slurm"))
+@pytest.hookimpl(optionalhook=True)  # pytest may run without xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object | None:
+    """Keep the test files that need Slurm on one worker, so that they share one cluster and not its cores.
+
+    xdist's own groups do not help: since pytest 9.2 the name of the group no longer reaches its scheduler.
+    """
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]
+
+    @functools.cache
+    def needs_slurm(file: str) -> bool:
+        return "mark.slurm" in (config.rootpath / file).read_text()
+
+    class OneWorkerForSlurm(LoadGroupScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return "slurm" if needs_slurm(nodeid.partition("::")[0]) else super()._split_scope(nodeid)
+
+    return OneWorkerForSlurm(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +58,7 @@ def slurm_cluster(slurm_installed: None) -> Iterator[Cluster]:
 
 
 def _state_directory() -> Iterator[Path]:
-    root = Path(tempfile.mkdtemp(dir="/tmp", prefix="vg-"))
+    root = Path(tempfile.mkdtemp(dir="/tmp", prefix="slurm-"))
     root.chmod(0o755)
     yield root
     shutil.rmtree(root)

@@ -11,7 +11,7 @@ import pytest
 from lab.cluster import Cluster, ClusterSpec, open_cluster
 from lab.processes import LabError, birth_ticks, wait_until
 
-pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
+pytestmark = pytest.mark.slurm
 
 
 @pytest.fixture
@@ -35,8 +35,9 @@ def state_in_queue(cluster: Cluster, job_id: str) -> str:
 
 
 def saved_state(root: Path) -> int:
-    path = root / "state" / "job_state"
-    return path.stat().st_mtime_ns if path.exists() else 0
+    with suppress(FileNotFoundError):  # for a moment, while slurmctld replaces it
+        return (root / "state" / "job_state").stat().st_mtime_ns
+    return 0
 
 
 def processes_naming(root: Path) -> list[int]:
@@ -130,7 +131,7 @@ def test_a_start_after_a_crash_of_everything_continues(cluster_root: Path) -> No
     assert crashed.wait([done], timeout_s=60) == {done: "COMPLETED"}
     # slurmctld writes its state some seconds after a change; what it had not written would be lost
     before = saved_state(cluster_root)
-    assert wait_until(lambda: saved_state(cluster_root) != before, timeout_s=30)
+    assert wait_until(lambda: saved_state(cluster_root) not in {0, before}, timeout_s=30)
     for pid in crashed.daemon_pids().values():
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
