@@ -73,8 +73,8 @@ def open_account(session: Session) -> Ledger:
         return session.ledger(read_only=True)
 
 
-def collect(session: Session, choice: JobChoice, *, whole_jobs: bool = True) -> Material:
-    """Return the material on the chosen jobs: their whole runs, or only what falls into the span.
+def collect(session: Session, choice: JobChoice, *, grid_span: tuple[datetime, datetime] | None = None) -> Material:
+    """Return the material on the whole runs of the chosen jobs, and the grid while they ran and in ``grid_span``.
 
     Slurm's answer is kept in the ledger if it can be written. What is missing (Slurm, the grid)
     becomes a warning; without a ledger there is nothing to say, and `LedgerError` is raised.
@@ -86,10 +86,9 @@ def collect(session: Session, choice: JobChoice, *, whole_jobs: bool = True) -> 
     facts = _merge(ledger, choice, fresh or ())
     stays = ledger.presence(_span(choice, facts))
     chosen = _chosen(choice, facts, stays, {fact.job_id for fact in fresh or ()})
-    span = Selection(start=choice.start, end=choice.end) if not whole_jobs else Selection()
-    postings = tuple(_in_span(_by_chunks(ledger.postings, chosen, span), span))
-    presence = tuple(_by_chunks(ledger.presence, chosen, span))
-    grid = _grid(session, ledger, postings, warnings)
+    postings = tuple(_by_chunks(ledger.postings, chosen))
+    presence = tuple(_by_chunks(ledger.presence, chosen))
+    grid = _grid(session, ledger, postings, grid_span, warnings)
     ledger.close()
     wanted = set(chosen)
     kept = tuple(fact for fact in facts.values() if fact.job_id in wanted)
@@ -159,28 +158,22 @@ def _plain(text: str) -> str:
     return text.partition("_")[0].partition("+")[0]
 
 
-def _by_chunks(
-    read: Callable[[Selection], Iterable[Found]], job_ids: Sequence[JobId], span: Selection
-) -> Iterator[Found]:
+def _by_chunks(read: Callable[[Selection], Iterable[Found]], job_ids: Sequence[JobId]) -> Iterator[Found]:
     for first in range(0, len(job_ids), IDS_IN_ONE_QUERY):
-        ids = tuple(job_ids[first : first + IDS_IN_ONE_QUERY])
-        yield from read(Selection(ids, span.start, span.end))
+        yield from read(Selection(tuple(job_ids[first : first + IDS_IN_ONE_QUERY])))
 
 
-def _in_span(postings: Iterable[JobPosting], span: Selection) -> Iterator[JobPosting]:
-    """Keep each posting in the one span in which it starts, so that weeks add up."""
-    return (
-        p
-        for p in postings
-        if (span.start is None or p.start >= span.start) and (span.end is None or p.start < span.end)
-    )
-
-
-def _grid(session: Session, ledger: Ledger, postings: Sequence[JobPosting], warnings: list[str]) -> GridBackground:
-    if not postings:
+def _grid(
+    session: Session,
+    ledger: Ledger,
+    postings: Sequence[JobPosting],
+    span: tuple[datetime, datetime] | None,
+    warnings: list[str],
+) -> GridBackground:
+    moments = [*(p.start for p in postings), *(p.end for p in postings), *(span or ())]
+    if not moments:
         return GridBackground()
-    start, end = min(p.start for p in postings), max(p.end for p in postings)
-    known = what_is_known(start, end, options=session.config.grid, ledger=ledger, now=session.now.utc)
+    known = what_is_known(min(moments), max(moments), options=session.config.grid, ledger=ledger, now=session.now.utc)
     signals = known.signals()
     warnings += [f"grid: {line}" for line in known.warnings]
     return GridBackground(signals.get(Quantity.CARBON_INTENSITY), signals.get(Quantity.RENEWABLE_SHARE))

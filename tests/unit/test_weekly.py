@@ -1,0 +1,214 @@
+"""The weekly report: the week's cut, the advice, and the mail as it arrives at a real SMTP server."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import sys
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lab.mailsink import MailSink
+from lab.story import Story
+
+from vispa_green.errors import UsageError
+from vispa_green.model import Component, JobFact, Quality, Quantity
+from vispa_green.reports.jobs import EnergyParts, JobEnergy
+from vispa_green.reports.units import UJ_PER_WH
+from vispa_green.reports.weekly import Week, WeekFigures, advice
+
+BERLIN = ZoneInfo("Europe/Berlin")
+ME = pwd.getpwuid(os.getuid()).pw_name
+MONDAY = datetime(2026, 11, 16, tzinfo=BERLIN)
+NONE = EnergyParts()
+JOB = JobEnergy(
+    job_id="7", display_id="7", user="ada", account="", partition="", name="fit", state="COMPLETED", nodes=("n1",),
+    submit=None, start=MONDAY, end=MONDAY, cpus=16, memory_mib=2048, max_rss_mib=1024,
+    cpu_time_ns=0, cpu_efficiency=0.9,
+    parts=EnergyParts(cpu_uj=9, idle_uj=1), co2_g=1.0, co2_coverage=1.0, renewable_share_pct=60.0,
+    quality=Quality.MEASURED, coverage=1.0,
+)  # fmt: skip
+
+
+def figures(idle: int = 1, busy: int = 9, green: float | None = 60.0) -> WeekFigures:
+    return WeekFigures((NONE,) * 7, EnergyParts(cpu_uj=busy, idle_uj=idle), 1.0, 1.0, green)
+
+
+def test_a_week_is_cut_in_its_zone_also_when_clocks_change() -> None:
+    assert Week.named("2026-W47", BERLIN).start == datetime(2026, 11, 15, 23, tzinfo=UTC)
+    autumn, spring = Week.named("2026-W43", BERLIN), Week.named("2026w13", BERLIN)
+    assert autumn.end - autumn.start == timedelta(hours=169)
+    assert spring.end - spring.start == timedelta(hours=167)
+    assert Week.named("2026-W53", BERLIN).before.name == "2026-W52"
+    for wrong in ("2026-W54", "W47", "2025-W53", "2026-47"):
+        with pytest.raises(UsageError, match="like 2026-W47"):
+            Week.named(wrong, BERLIN)
+
+
+def test_the_last_full_week_is_over_at_any_time_of_the_next() -> None:
+    for now in (datetime(2026, 11, 22, 23, tzinfo=UTC), datetime(2026, 11, 29, 22, 59, tzinfo=UTC)):
+        assert Week.last_full(now, BERLIN).name == "2026-W47"
+    assert Week.last_full(datetime(2026, 11, 22, 22, 59, tzinfo=UTC), BERLIN).name == "2026-W46"
+
+
+@given(st.dates(date(2020, 1, 1), date(2035, 1, 1)))
+def test_weeks_follow_one_another_without_a_hole(day: date) -> None:
+    week = Week(day - timedelta(days=day.weekday()), BERLIN)
+    assert Week.named(week.name, BERLIN) == week
+    assert week.before.end == week.start
+
+
+def test_idle_cpus_are_named_with_the_number_that_would_do() -> None:
+    said = advice(figures(idle=6, busy=4), 60, [replace(JOB, cpu_efficiency=0.19)])
+    assert "job 7 kept 3.0 of its 16 CPUs busy" in said
+    assert "--cpus-per-task=4" in said
+
+
+def test_busy_jobs_are_not_blamed_for_idle_energy() -> None:
+    assert "cpus" not in advice(figures(idle=6, busy=4), 60, [JOB])
+
+
+@pytest.mark.parametrize(("mine", "grid"), [(35.0, 36.0), (50.0, 60.0), (35.0, None)])
+def test_browner_than_the_grid_means_to_wait_for_green_hours(mine: float, grid: float | None) -> None:
+    assert "gsbatch --green-finish-by=tomorrow job.sh" in advice(figures(green=mine), grid, [JOB])
+
+
+def test_memory_that_nobody_used_is_named() -> None:
+    said = advice(figures(), 60, [replace(JOB, memory_mib=65536, max_rss_mib=3072)])
+    assert "reserved 64 GiB of memory and used 3.0" in said
+    assert "--mem=4G" in said
+
+
+def test_a_good_week_is_thanked_for() -> None:
+    assert advice(figures(green=72), 60, [JOB]).startswith("Well timed: your energy was 12 points greener")
+    assert advice(figures(), 60, [JOB]).endswith("Thank you.")
+    assert advice(figures(green=None), None, [JOB]).endswith("Thank you.")
+
+
+@pytest.fixture
+def told(story: Story) -> Story:
+    """10 Wh on Monday and 30 Wh on Sunday of week 47, 80 Wh the week before; the sun shines on Monday only."""
+    story.configure('[cluster]\nname = "lab"\n[mail]\ndomain = "example.org"\nsender = "green@example.org"\n')
+    for hours, busy_wh, idle_wh, job in ((-24, 80, 0, "1"), (1, 8, 2, "2"), (6 * 24 + 23, 20, 10, "3")):
+        shares = {Component.CPU: {job: (busy_wh * UJ_PER_WH, idle_wh * UJ_PER_WH)}}
+        quality = Quality.ESTIMATED if job == "3" else Quality.MEASURED
+        story.interval(MONDAY + timedelta(hours=hours), 1800, shares, quality=quality)
+    story.grid(Quantity.CARBON_INTENSITY, MONDAY.astimezone(UTC), [100.0] * 24 + [500.0] * 144)
+    story.grid(Quantity.RENEWABLE_SHARE, MONDAY.astimezone(UTC), [90.0] * 24 + [50.0] * 144)
+    begin = MONDAY + timedelta(hours=1)
+    story.facts(
+        JobFact(
+            "2", "2", ME, "phys", "main", "<b>fit & co</b>", "COMPLETED", ("n1",), begin, begin, begin,
+            begin + timedelta(minutes=30), None, 1,
+        )
+    )  # fmt: skip
+    return story
+
+
+def weekly(story: Story, *arguments: str, week: str = "2026-W47") -> str:
+    done = story.run("report", "weekly", "--week", week, *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_figures_are_those_of_the_week_alone(told: Story) -> None:
+    report = json.loads(weekly(told, "--json"))["report"]
+    assert report["energy_uj"] == 40 * UJ_PER_WH
+    assert report["idle_energy_uj"] == 12 * UJ_PER_WH
+    assert [day["energy_uj"] // UJ_PER_WH for day in report["days"]] == [10, 0, 0, 0, 0, 0, 30]
+    assert report["co2_g"] == pytest.approx(0.010 * 100 + 0.030 * 500)
+    assert report["green_share_pct"] == pytest.approx(0.25 * 90 + 0.75 * 50)
+    assert report["grid_mean_share_pct"] == pytest.approx((90 + 6 * 50) / 7, abs=0.01)
+    assert report["week_before"]["energy_uj"] == 80 * UJ_PER_WH
+    assert [job["job_id"] for job in report["top_jobs"]] == ["3", "2"]
+    assert (report["jobs"], report["estimated_jobs"], report["gap_jobs"]) == (2, 1, 0)
+
+
+def test_the_text_says_it_in_words(told: Story) -> None:
+    text = weekly(told)
+    assert "40.0 Wh, 50 % less than in the week before (80.0 Wh)" in text
+    assert "16.0 g" in text
+    assert "60 % renewable while your jobs ran (the grid's mean was 56 %)" in text
+    assert "1 job rests on a power model, not on energy counters." in text
+    assert "Sun 22    30.0 Wh" in text
+    assert "<b>fit & co</b>" in text
+
+
+def test_the_mail_that_arrives_is_complete(told: Story) -> None:
+    with MailSink() as sink:
+        with told.config.open("a") as config:
+            config.write(f'host = "{sink.host}"\nport = {sink.port}\n')
+        assert weekly(told, "--send").strip() == f"sent to {ME}@example.org"
+    (mail,) = sink.messages
+    message = mail.message
+    assert (mail.sender, mail.recipients) == ("green@example.org", (f"{ME}@example.org",))
+    assert message["Subject"] == "Week 47: 40.0 Wh on lab"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["List-Id"] == "weekly energy reports <weekly.vispa-green.example.org>"
+    assert message["Message-ID"] == f"<weekly.2026-W47.{ME}@example.org>"
+    assert abs(message["Date"].datetime - datetime.now(UTC)) < timedelta(minutes=5)  # noqa: TID251
+    assert_complete(message)
+
+
+def assert_complete(message: EmailMessage) -> None:
+    assert message.get_content_type() == "multipart/alternative"
+    plain, related = message.iter_parts()
+    assert plain.get_content_type() == "text/plain"
+    html, image = related.iter_parts()
+    body = html.get_content()
+    assert f'src="cid:{image["Content-ID"].strip("<>")}"' in body
+    assert 'alt="Energy by day: Mon 10.0 Wh, Tue 0 J, Wed 0 J, Thu 0 J, Fri 0 J, Sat 0 J, Sun 30.0 Wh."' in body
+    assert "&lt;b&gt;fit &amp; co&lt;/b&gt;" in body
+    assert 'src="http' not in body
+    assert image.get_content_type() == "image/png"
+    assert image.get_content().startswith(b"\x89PNG")
+
+
+def test_a_preview_is_the_mail_or_a_page_by_itself(told: Story, tmp_path: Path) -> None:
+    weekly(told, "--preview", str(tmp_path / "week.eml"))
+    message = message_from_bytes((tmp_path / "week.eml").read_bytes(), policy=policy.default)
+    assert isinstance(message, EmailMessage)
+    assert_complete(message)
+    weekly(told, "--preview", str(tmp_path / "week.html"))
+    page = (tmp_path / "week.html").read_text()
+    assert 'src="data:image/png;base64,' in page
+    assert "cid:" not in page
+
+
+def test_a_week_without_jobs_is_said_and_not_sent(told: Story) -> None:
+    assert "You ran no jobs in this week." in weekly(told, week="2026-W20")
+    done = told.run("report", "weekly", "--week", "2026-W20", "--send")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "nothing sent" in done.stderr
+
+
+def test_a_mail_that_cannot_be_sent_is_one_line_that_says_why(told: Story) -> None:
+    with MailSink(refused=[f"{ME}@example.org"]) as sink:
+        text = told.config.read_text()
+        told.config.write_text(f'{text}host = "{sink.host}"\nport = {sink.port}\n')
+        refused = told.run("report", "weekly", "--week", "2026-W47", "--send")
+    assert refused.returncode == 1
+    assert f"takes no mail for {ME}@example.org; is [mail] domain right?" in refused.stderr
+    absent = told.run("report", "weekly", "--week", "2026-W47", "--send")
+    assert "cannot be reached" in absent.stderr
+    assert "[mail] host and port" in absent.stderr
+    assert absent.stderr.count("\n") == 1
+
+
+def test_a_missing_extra_names_the_command_that_installs_it(told: Story, tmp_path: Path) -> None:
+    """An interpreter that finds no matplotlib: its place is taken by a file that cannot be imported."""
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden/matplotlib.py").write_text("raise ImportError('hidden')\n")
+    done = told.run("report", "weekly", "--week", "2026-W47", PYTHONPATH=f"{tmp_path}/hidden")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "vispa-green: reports need matplotlib and jinja2: run `pip install 'vispa-green[report]'`\n"
+    ), sys.version

@@ -1,0 +1,133 @@
+"""Reports to text and HTML, through Jinja templates."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+from vispa_green.reports.plots import COMPONENTS, missing_extra, week_png
+from vispa_green.reports.units import energy_text, mass_text, percent_text
+from vispa_green.reports.weekly import WeeklyReport
+
+PLOT_ID = "energy-by-day@vispa-green"
+
+
+@dataclass(frozen=True, slots=True)
+class WeeklyPages:
+    """A weekly report, ready to be mailed or shown. ``html`` points to the plot by ``cid:``."""
+
+    subject: str
+    text: str
+    html: str
+    plot_png: bytes
+
+    def self_contained_html(self) -> str:
+        """Return the HTML with the plot inside."""
+        data = base64.b64encode(self.plot_png).decode()
+        return self.html.replace(f"cid:{PLOT_ID}", f"data:image/png;base64,{data}")
+
+
+def render_weekly(report: WeeklyReport, cluster: str) -> WeeklyPages:
+    """Return both forms of the mail; raise `MailError` where the ``report`` extra is not installed."""
+    days = [(f"{day:%a %d}", parts) for day, parts in zip(report.week.days, report.figures.days, strict=True)]
+    words = {
+        "report": report,
+        "cluster": cluster,
+        "total": report.figures.parts,
+        "parts": [(label, getattr(report.figures.parts, name), colour) for name, label, colour in COMPONENTS],
+        "days": days,
+        "first_day": report.week.days[0],
+        "last_day": report.week.days[-1],
+        "plot_id": PLOT_ID,
+        "plot_in_words": plot_in_words(report),
+        "notes": quality_notes(report),
+        "comparison": comparison(report),
+        "green": greenness(report),
+        "co2": co2_words(report),
+    }
+    subject = (
+        f"Week {report.week.name.partition('W')[2]}: {energy_text(report.figures.parts.total_uj)} on {cluster}"
+        if report.figures.parts.total_uj
+        else f"Week {report.week.name.partition('W')[2]} on {cluster}"
+    )
+    return WeeklyPages(subject, template("weekly.txt", words), template("weekly.html", words), week_png(days))
+
+
+def template(name: str, words: dict[str, Any]) -> str:
+    """Fill one of our templates; raise `MailError` where jinja2 is not installed."""
+    try:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+    except ImportError as error:
+        raise missing_extra() from error
+    environment = Environment(
+        loader=PackageLoader("vispa_green.reports"),
+        autoescape=name.endswith(".html"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(energy=energy_text, mass=mass_text, percent=percent_text)
+    return environment.get_template(name).render(words)
+
+
+def plot_in_words(report: WeeklyReport) -> str:
+    """Say in one line what the plot shows; it stands in for the picture where there is none."""
+    days = zip(report.week.days, report.figures.days, strict=True)
+    return "Energy by day: " + ", ".join(f"{day:%a} {energy_text(parts.total_uj)}" for day, parts in days) + "."
+
+
+def co2_words(report: WeeklyReport) -> str:
+    """Say how much CO2 it was, and for which part of the energy that is known."""
+    figures = report.figures
+    if figures.co2_g is None:
+        return "unknown: no grid data for this week"
+    if figures.co2_coverage >= 1:
+        return mass_text(figures.co2_g)
+    return (
+        f"{mass_text(figures.co2_g)} for the {percent_text(figures.co2_coverage)} of the energy whose grid is known"
+    )
+
+
+def greenness(report: WeeklyReport) -> str:
+    """Say how renewable the power was, and what the grid's mean was."""
+    share, mean = report.figures.green_share_pct, report.grid_share_pct
+    if share is None:
+        return "unknown: no grid data for this week"
+    beside = "" if mean is None else f" (the grid's mean was {mean:.0f} %)"
+    return f"{share:.0f} % renewable while your jobs ran{beside}"
+
+
+def comparison(report: WeeklyReport) -> str:
+    """Compare with the week before, empty if there was none."""
+    if report.before is None or report.change is None:
+        return ""
+    earlier = energy_text(report.before.parts.total_uj)
+    if abs(report.change) < 0.02:
+        return f"about as much as in the week before ({earlier})"
+    if report.change > 1.5:
+        return f"{report.change + 1:.1f} times as much as in the week before ({earlier})"
+    direction = "less" if report.change < 0 else "more"
+    return f"{abs(100 * report.change):.0f} % {direction} than in the week before ({earlier})"
+
+
+def quality_notes(report: WeeklyReport) -> list[str]:
+    """Say in words how far the figures can be trusted."""
+    notes = []
+    if report.coverage is not None:
+        known = percent_text(report.coverage)
+        notes.append(f"The account holds {known} of the time your {_jobs(report.jobs - report.unseen_jobs)} ran.")
+    if report.estimated_jobs:
+        notes.append(f"{_jobs(report.estimated_jobs, 'rests', 'rest')} on a power model, not on energy counters.")
+    if report.gap_jobs:
+        notes.append(f"{_jobs(report.gap_jobs, 'has', 'have')} gaps in the account: the true energy is higher.")
+    if report.unseen_jobs:
+        notes.append(f"{_jobs(report.unseen_jobs, 'ran', 'ran')} unmetered and could not be counted.")
+    if report.coverage is not None and not report.estimated_jobs and not report.gap_jobs:
+        notes.append("All figures come from energy counters.")
+    return notes
+
+
+def _jobs(count: int, one: str = "", many: str = "") -> str:
+    noun, verb = ("job", one) if count == 1 else ("jobs", many)
+    return f"{count} {noun} {verb}".rstrip()
