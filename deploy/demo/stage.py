@@ -44,6 +44,7 @@ class Stage:
         self.nodes = tuple(
             Node(name, directory / name, directory / f"{name}.toml") for name in self.cluster.node_names
         )
+        self.ledger = directory / "ledger.sqlite"
         self.grid_origin = ""
 
     @property
@@ -114,7 +115,7 @@ cgroup_root = "{cgroup}"
 interval_s = 1.0
 spool_dir = "{self._directory / "spool"}"
 [ledger]
-url = "sqlite://{self._directory / "ledger.sqlite"}"
+url = "sqlite://{self.ledger}"
 [grid]
 providers = ["energy_charts"]
 refresh_s = {STEP_S}
@@ -141,9 +142,8 @@ sender = "vispa-green@cluster.example"
     def _spawn(self, name: str, command: Sequence[str], variables: Mapping[str, str], *, lines: int) -> list[str]:
         """Start a process that ends with the stage; return the first ``lines`` that it prints."""
         errors = self._exit.enter_context((self._log / f"{name}.log").open("w"))
-        process = subprocess.Popen(
-            command, env={**os.environ, **variables}, stdout=subprocess.PIPE, stderr=errors, text=True
-        )
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), **variables}
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True)
         self._exit.callback(_stop, process)
         if process.stdout is None:
             return []
