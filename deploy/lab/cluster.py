@@ -21,12 +21,13 @@ from typing import Self
 
 from lab import preparation
 from lab.client import Client
-from lab.processes import Daemons, LabError, job_processes, kill_all, wait_until
+from lab.processes import Daemons, LabError, job_processes, kill_all, processes_with, wait_until
 from lab.slurm_config import Layout, Tracking, accounting_commands
 
 START_TIMEOUT_S = 90
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 RECORD = "cluster.json"
+MARK = "VISPA_GREEN_LAB"  # in the environment of our daemons only; a user's shell has SLURM_CONF too
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,8 @@ class Cluster:
         kill_all(lambda: job_processes(self.node_names, self.spec.root))
         for name in last:
             daemons.terminate([name])
+        # whose pid file is lost, because someone removed the state directory under a running cluster
+        kill_all(lambda: processes_with(MARK, str(self.spec.root)))
         if self.tracking == "cgroup_v1":
             wait_until(self._remove_control_groups, timeout_s=3)
 
@@ -189,7 +192,8 @@ class Cluster:
         return not any(group.exists() for group in groups)
 
     def _spawn(self, name: str, argv: tuple[str, ...], user: str | None) -> None:
-        self._daemons.spawn(name, argv, self._client.full_environment(), user)
+        marked = self._client.full_environment() | {MARK: str(self.spec.root)}
+        self._daemons.spawn(name, argv, marked, user)
 
     def _wait_ready(self, name: str, condition: Callable[[], bool]) -> None:
         self._daemons.wait_ready(name, condition, START_TIMEOUT_S)

@@ -124,6 +124,17 @@ class Daemons:
         return f"the end of {self.logs / name}.out:\n{self.tail(name)}"
 
 
+def processes_with(variable: str, value: str) -> set[int]:
+    """Processes that were started with this in their environment and that we may look at."""
+    found = set()
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit() and int(process.name) != os.getpid():
+            with suppress(OSError):
+                if f"{variable}={value}".encode() in (process / "environ").read_bytes().split(b"\0"):
+                    found.add(int(process.name))
+    return found
+
+
 def job_processes(node_names: Iterable[str], state: Path) -> set[int]:
     """Processes that jobs of these nodes left: slurmstepds, what they track, and all children of these.
 

@@ -1,6 +1,7 @@
 """The throwaway cluster keeps its promises: it runs jobs as Slurm does and leaves nothing behind."""
 
 import os
+import shutil
 import signal
 from collections.abc import Iterable
 from contextlib import suppress
@@ -152,6 +153,15 @@ def test_a_start_that_fails_ends_what_it_started_and_shows_why(cluster_root: Pat
     with pytest.raises(LabError, match="sched/nonsense"):
         cluster.start()
     assert processes_naming(cluster_root) == []
+
+
+def test_stop_ends_the_daemons_of_a_removed_state_directory(cluster_root: Path) -> None:
+    """Someone cleaned /tmp: the pid files are gone, the daemons are not."""
+    with Cluster(ClusterSpec(root=cluster_root, nodes=1)):
+        shutil.rmtree(cluster_root)
+        assert processes_naming(cluster_root)
+    assert processes_naming(cluster_root) == []
+    cluster_root.mkdir()
 
 
 def test_a_path_too_long_for_sockets_is_refused(slurm_installed: None, tmp_path: Path) -> None:
