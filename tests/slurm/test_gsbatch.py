@@ -200,6 +200,12 @@ def test_wishes_come_from_the_script_the_environment_and_the_site(bench: Bench) 
     assert bench.begin_delay_s(bench.run("gsbatch", "--green-off", "job.sh")) == [0]
 
 
+def test_a_script_from_a_pipe_of_the_shell_is_sbatchs_to_read(bench: Bench) -> None:
+    green = bench.run("bash", "-c", "gsbatch --green-max-delay=12h -t10 -o /dev/null <(cat job.sh)")
+    assert (anonymous(green.stdout), green.returncode) == ("Submitted batch job N\n", 0), green.stderr
+    assert bench.begin_delay_s(green)[0] > 3600
+
+
 def test_a_dry_run_submits_nothing(bench: Bench) -> None:
     done = bench.run("gsbatch", "--green-dry-run", "--green-finish-by=+12h", "-n1", "job.sh", "a b")
     assert (done.stdout, done.returncode) == ("", 0)

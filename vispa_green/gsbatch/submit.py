@@ -152,7 +152,8 @@ def _show(say: Callable[[str], None], arguments: tuple[str, ...]) -> int:
 
 def _run(sbatch: str, arguments: tuple[str, ...], on_job_id: Callable[[str], None]) -> int:
     """Run sbatch, pass its stdout on as it comes, and return its exit code (128 + n for signal n, as shells do)."""
-    process = subprocess.Popen(["sbatch", *arguments], executable=sbatch, stdout=subprocess.PIPE)
+    # Open files are kept open: the script may be one of them, as in `gsbatch <(make-script)`.
+    process = subprocess.Popen(["sbatch", *arguments], executable=sbatch, stdout=subprocess.PIPE, close_fds=False)
     try:
         _relay(process, on_job_id)
     except Exception as error:  # noqa: BLE001 - sbatch has run: raising would make our caller submit a second time

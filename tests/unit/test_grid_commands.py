@@ -1,0 +1,107 @@
+"""plan, grid and green as programs: stable JSON, plain words, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from lab import gridserver as lab
+
+from vispa_green.ledgers import open_ledger
+from vispa_green.model import (
+    Component,
+    EnergyEntry,
+    JobShare,
+    NodeInterval,
+    Promise,
+    Quality,
+    Quantity,
+    SpooledInterval,
+)
+
+NOW = datetime.now(UTC).replace(microsecond=0)  # noqa: TID251 - the programs read the real clock
+HOUR = timedelta(hours=1)
+KWH = 3_600_000_000_000
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A recorded summer day from six hours ago on, and no Slurm."""
+    series = lab.compress(lab.german_day(Path("/nowhere"), days=2), NOW - 6 * HOUR)
+    lab.write_csv(tmp_path / "grid.csv", series, NOW.timestamp())
+    file = tmp_path / "config.toml"
+    file.write_text(
+        f'[ledger]\nurl = "sqlite://{tmp_path}/ledger.sqlite"\n[slurm]\nenabled = false\n'
+        f'[grid]\nproviders = ["csv"]\n[grid.csv]\npath = "{tmp_path}/grid.csv"\n'
+    )
+    return file
+
+
+def run(config: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    program = str(Path(sys.executable).parent / "vispa-green")
+    environment = os.environ | {"VISPA_GREEN_CONFIG": str(config), "TZ": "Europe/Berlin"}
+    return subprocess.run([program, *words], env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_plan_has_a_stable_schema(config: Path) -> None:
+    answer = json.loads(run(config, "plan", "--duration", "4h", "--finish-by", "+24h", "--json").stdout)
+    assert (answer["meta"], answer["warnings"]) == ({"version": 1}, [])
+    plan = answer["plan"]
+    assert list(plan) == [
+        "start", "end", "duration_s", "finish_by", "policy", "quantity", "mean_gco2_per_kwh",
+        "mean_renewable_share_pct", "start_now", "saving_pct", "reason",
+    ]  # fmt: skip
+    start, end = (datetime.fromisoformat(plan[key]) for key in ("start", "end"))
+    assert (end - start).total_seconds() == plan["duration_s"] == 4 * 3600
+    assert plan["mean_gco2_per_kwh"] < plan["start_now"]["mean_gco2_per_kwh"]
+    assert run(config, "plan", "--duration", "4h", "--finish-by", "+24h").stdout.startswith("start   ")
+
+
+def test_the_grid_is_told_with_its_source(config: Path) -> None:
+    now = json.loads(run(config, "grid", "now", "--json").stdout)["grid"]
+    assert now["gco2_per_kwh"]["source"] == "csv"
+    chart = run(config, "grid", "forecast", "--hours", "5")
+    assert len(chart.stdout.splitlines()) == 5 + 2
+    assert "issued" in chart.stdout
+    assert "gco2_per_kwh: " in run(config, "grid", "fetch").stdout
+
+
+def test_where_nothing_is_known_it_says_so_and_fails(config: Path) -> None:
+    config.with_name("grid.csv").unlink()
+    for words in (["now"], ["forecast"], ["fetch"]):
+        done = run(config, "grid", *words)
+        assert done.returncode == 1
+        assert "grid.csv" in done.stderr
+    plan = json.loads(run(config, "plan", "--max-delay", "6h", "--json").stdout)
+    assert "at once" in plan["plan"]["reason"]
+    assert plan["plan"]["mean_gco2_per_kwh"] is None
+    assert plan["warnings"]
+
+
+def test_a_promise_is_held_against_measured_values(config: Path) -> None:
+    """One kWh in the hour that began two hours ago, against the same kWh at submission, four hours ago."""
+    store = open_ledger(f"sqlite://{config.parent}/ledger.sqlite", create=True)
+    start, end = NOW - 2 * HOUR, NOW - HOUR
+    used = EnergyEntry(Component.CPU, "rapl-0", Quality.MEASURED, KWH, jobs=(JobShare("7", KWH),))
+    interval = NodeInterval("n1", "boot", start, end, 3_600_000_000, Quality.MEASURED, (used,))
+    store.append("spool", [SpooledInterval(1, interval)], NOW)
+    promised = Promise(
+        "7", "ada", NOW - 4 * HOUR, start, HOUR, NOW, Quantity.CARBON_INTENSITY, 300, 400, "best_mean", "greenest"
+    )
+    store.append_promise(promised)
+    store.close()
+    (job,) = json.loads(run(config, "green", "7", "--json").stdout)["jobs"]
+    assert job["saved_g"] == pytest.approx(job["gco2_if_started_at_submission"] - job["gco2"])
+    assert job["covered_fraction"] == 1
+    assert job["measured_mean"] == pytest.approx(job["gco2"], abs=0.01), "one kWh"
+    assert job["verdict"] in {"better", "worse", "same"}
+    told = run(config, "green", "7").stdout
+    assert "WORSE" in told or "Saved" in told or "no difference" in told
+    unknown = run(config, "green", "8")
+    assert unknown.returncode == 1
+    assert "no green submission" in unknown.stderr
