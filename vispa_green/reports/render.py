@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vispa_green.reports.plots import COMPONENTS, missing_extra, week_png
 from vispa_green.reports.units import energy_text, mass_text, percent_text
 from vispa_green.reports.weekly import WeeklyReport
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 PLOT_ID = "energy-by-day@vispa-green"
 
@@ -67,7 +70,7 @@ def template(name: str, words: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(energy=energy_text, mass=mass_text, percent=percent_text)
+    environment.filters.update(code=_code, energy=energy_text, mass=mass_text, percent=percent_text)
     return environment.get_template(name).render(words)
 
 
@@ -126,6 +129,16 @@ def quality_notes(report: WeeklyReport) -> list[str]:
     if report.coverage is not None and not report.estimated_jobs and not report.gap_jobs:
         notes.append("All figures come from energy counters.")
     return notes
+
+
+def _code(sentence: str) -> Markup:
+    """Escape a sentence for HTML and set what stands in backticks as code."""
+    from markupsafe import Markup
+
+    pieces = sentence.split("`")
+    return Markup("").join(  # each piece is escaped as it is put in
+        Markup("<code>{}</code>").format(piece) if i % 2 else piece for i, piece in enumerate(pieces)
+    )
 
 
 def _jobs(count: int, one: str = "", many: str = "") -> str:

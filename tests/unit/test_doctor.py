@@ -1,0 +1,133 @@
+"""The doctor on hosts whose ailments are known."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lab.hosttree import HostTree
+from lab.mailsink import MailSink
+from lab.story import Story
+
+from vispa_green.doctor import filesystem_of
+
+MOUNTS = "/dev/sda1 / ext4 rw 0 0\nserver:/home /home nfs4 rw 0 0\n/dev/sdb /home/local\\040disk xfs rw 0 0\n"
+
+
+@pytest.fixture
+def tree(tmp_path: Path, story: Story) -> HostTree:
+    host = HostTree(tmp_path / "host", packages=1)
+    story.configure(
+        f'[host]\nname = "n1"\nsysfs_root = "{host.sysfs_root}"\nprocfs_root = "{host.procfs_root}"\n'
+        f'cgroup_root = "{host.cgroup_root}"\n[agent]\nspool_dir = "{tmp_path}"\n'
+    )
+    return host
+
+
+def findings(story: Story, *arguments: str, code: int = 0) -> list[dict[str, Any]]:
+    done = story.run("doctor", "--json", *arguments)
+    assert done.returncode == code, done.stdout + done.stderr
+    found: list[dict[str, Any]] = json.loads(done.stdout)["findings"]
+    return found
+
+
+def about(found: list[dict[str, Any]], word: str) -> list[dict[str, Any]]:
+    return [finding for finding in found if word in finding["what"]]
+
+
+def test_a_healthy_node_has_nothing_to_do(story: Story, tree: HostTree) -> None:
+    tree.start_job(7, uid=1000, cpus=2)
+    found = findings(story)
+    assert [f["level"] for f in about(found, "RAPL")] == ["ok", "ok"]
+    assert about(found, "jobs are found by")[0]["level"] == "ok"
+    assert "cgroup_v1" in about(found, "jobs are found by")[0]["what"]
+    assert "is writable" in about(found, "ledger:")[0]["what"]
+    assert not [f for f in found if f["level"] != "ok"]
+
+
+def test_absent_counters_are_a_warning_with_the_module_to_load(story: Story, tree: HostTree) -> None:
+    shutil.rmtree(tree.sysfs_root / "class/powercap")
+    (finding,) = about(findings(story), "RAPL")
+    assert finding["level"] == "warn"
+    assert "intel_rapl_common" in finding["remedy"]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody who may not read the counters")
+def test_forbidden_counters_come_with_the_exact_remedy(story: Story, tree: HostTree, tmp_path: Path) -> None:
+    for path in tree.sysfs_root.rglob("energy_uj"):
+        path.chmod(0o400)
+    directory = tmp_path
+    while directory != Path("/"):
+        directory.chmod(directory.stat().st_mode | 0o055)
+        directory = directory.parent
+    program = "import sys; from vispa_green.cli import main; sys.argv[0] = 'vispa-green'; main()"
+    as_nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    done = subprocess.run(
+        [*as_nobody, sys.executable, "-c", program, "doctor", "--json", "--config", str(story.config)],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    forbidden = about(json.loads(done.stdout)["findings"], "is forbidden")
+    assert [f["level"] for f in forbidden] == ["warn", "warn"]
+    assert "CAP_DAC_READ_SEARCH" in forbidden[0]["remedy"]
+    assert "energy_uj 0440 root vispa-green" in forbidden[0]["remedy"]
+
+
+def test_a_ledger_on_a_network_file_system_fails(story: Story, tree: HostTree, tmp_path: Path) -> None:
+    (tree.procfs_root / "mounts").write_text(f"/dev/sda1 / ext4 rw 0 0\nserver:/x {tmp_path} lustre rw 0 0\n")
+    (finding,) = about(findings(story, code=1), "lustre")
+    assert finding["level"] == "fail"
+    assert "local disk" in finding["remedy"]
+
+
+def test_no_ledger_yet_is_a_warning(story: Story, tree: HostTree, tmp_path: Path) -> None:
+    (tmp_path / "ledger.sqlite").unlink()
+    (finding,) = about(findings(story), "there is no ledger")
+    assert (finding["level"], "vispa-green agent" in finding["remedy"]) == ("warn", True)
+
+
+def test_a_broken_configuration_fails_and_is_named(story: Story) -> None:
+    story.configure("[mail]\nhots = 1\n")
+    (finding,) = findings(story, code=1)
+    assert "[mail] hots: unknown key" in finding["what"]
+
+
+def test_nothing_to_read_fails(story: Story, tmp_path: Path) -> None:
+    story.configure(f'[meters]\nenabled = ["rapl"]\n[host]\nsysfs_root = "{tmp_path}"\n')
+    (finding,) = about(findings(story, code=1), "no enabled meter")
+    assert "estimate" in finding["remedy"]
+
+
+def test_the_mail_host_is_asked_only_online(story: Story, tree: HostTree) -> None:
+    assert not about(findings(story), "mail:")
+    before = story.config.read_text()
+    with MailSink() as sink:
+        story.config.write_text(f'{before}[mail]\nhost = "{sink.host}"\nport = {sink.port}\n')
+        assert about(findings(story, "--online"), "mail:")[0]["level"] == "ok"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    story.config.write_text(f'{before}[mail]\nhost = "127.0.0.1"\nport = {port}\n')
+    assert about(findings(story, "--online"), "mail:")[0]["level"] == "warn"
+
+
+def test_people_see_what_to_do_below_what_is_wrong(story: Story, tree: HostTree) -> None:
+    shutil.rmtree(tree.sysfs_root / "class/powercap")
+    lines = story.run("doctor").stdout.splitlines()
+    place = next(i for i, line in enumerate(lines) if line.startswith("warn  RAPL"))
+    assert lines[place + 1].startswith("      -> load the kernel module")
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("/var/lib/x", "ext4"), ("/home/ada/x", "nfs4"), ("/home/local disk/x", "xfs"), ("/homes/x", "ext4")],
+)
+def test_the_innermost_mount_holds_a_path(path: str, kind: str) -> None:
+    assert filesystem_of(Path(path), MOUNTS) == kind
