@@ -45,6 +45,7 @@ class Agent:
         self._gap = "no agent was running" if self._since else ""
         self._last_look: NodePass | None = None
         self._deliver_after_ns = 0
+        self._undelivered_for = ""
 
     def look(self, at: Instant) -> None:
         """Look at the node; when a job has come or gone, close the interval at the look before.
@@ -93,7 +94,11 @@ class Agent:
                 self._spool.delivered(batch[-1].sequence)
         except (LedgerError, SpoolError) as error:
             self._deliver_after_ns = at.monotonic_ns + RETRY_DELIVERY_NS
-            log.warning("%s; %d intervals wait in the spool", error, self._spool.backlog())
+            if str(error) != self._undelivered_for:
+                log.warning("%s; intervals wait in the spool until it works again", error)
+            self._undelivered_for = str(error)
+        else:
+            self._undelivered_for = ""
         return committed
 
     def close(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from vispa_green.accounting import DeviceReading, NodePass
 from vispa_green.agent.watch import JobWatch
@@ -17,24 +16,28 @@ from vispa_green.model import Component, CpuTime, Instant, Meter, Quality
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
 class NodeReader:
     """Everything that is read on one node."""
 
-    host: Host
-    meters: Sequence[Meter]
+    def __init__(self, host: Host, meters: Sequence[Meter]) -> None:
+        self._host, self._meters = host, meters
+        self._cpu_time_failed = False
 
     def read(self, watch: JobWatch, at: Instant) -> NodePass:
         """Read everything once; what fails is a reading without a value, never a missing pass."""
-        readings = tuple(_reading(meter, at) for meter in self.meters)
-        return NodePass(at, self.host.boot_id(), self.host.cpus(), self._cpu_time(), readings, watch.seen())
+        readings = tuple(_reading(meter, at) for meter in self._meters)
+        return NodePass(at, self._host.boot_id(), self._host.cpus(), self._cpu_time(), readings, watch.seen())
 
     def _cpu_time(self) -> CpuTime | None:
         try:
-            return self.host.cpu_time()
+            cpu_time = self._host.cpu_time()
         except MeterError as error:
-            log.warning("%s: the jobs' CPU times alone will divide the energy", error)
+            if not self._cpu_time_failed:
+                log.warning("%s: the jobs' CPU times alone divide the energy until it can be read", error)
+            self._cpu_time_failed = True
             return None
+        self._cpu_time_failed = False
+        return cpu_time
 
 
 def find_meters(host: Host, options: MetersSection, at: Instant) -> list[Meter]:
