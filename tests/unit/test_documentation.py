@@ -31,7 +31,7 @@ def commands() -> list[str]:
 
 def help_of(*path: str) -> str:
     """Return what ``--help`` prints, nothing for a command that does not exist."""
-    command = [PROGRAMS / "vispa-green", *path, "--help"]
+    command = [str(PROGRAMS / "vispa-green"), *path, "--help"]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 

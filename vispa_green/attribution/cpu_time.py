@@ -30,6 +30,6 @@ class CpuTimeModel:
         )
 
 
-def model(options: Mapping[str, float]) -> AttributionModel:  # noqa: ARG001 - this model has no options
+def model(options: Mapping[str, float]) -> AttributionModel:
     """Return the model."""
     return CpuTimeModel()

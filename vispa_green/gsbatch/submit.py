@@ -120,7 +120,8 @@ def _finite(text: str, what: str) -> timedelta:
 def _begin(made: Plan) -> tuple[str, ...]:
     # Relative, because the controller may live in another time zone; at the front, because the last one
     # counts, should the user have one that we did not recognise. One is enough for a heterogeneous job.
-    seconds = int((made.window.start - host.now().utc).total_seconds())
+    # Slurm counts from the whole second that has begun, so we do too, or the job would start early.
+    seconds = int(made.window.start.timestamp()) - int(host.now().utc.timestamp())
     return (f"--begin=now+{seconds}",) if made.is_shifted and seconds > 0 else ()
 
 
