@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lab import nvml
@@ -61,10 +62,11 @@ def run_agent(tmp_path: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
 
 
-def query(tmp_path: Path, *words: str) -> dict[str, list[dict[str, int | str]]]:
+def query(tmp_path: Path, *words: str) -> dict[str, Any]:
     environment = os.environ | {"VISPA_GREEN_CONFIG": str(tmp_path / "config.toml")}
     done = subprocess.run([str(PROGRAM), *words, "--json"], env=environment, check=True, capture_output=True)
-    return json.loads(done.stdout)
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
 
 
 def test_each_job_gets_its_own_cards_joules(node: HostTree, tmp_path: Path) -> None:
