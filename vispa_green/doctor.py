@@ -22,8 +22,8 @@ from vispa_green.slurm import commands
 from vispa_green.trackers import TRACKERS
 
 NETWORK_FILESYSTEMS = frozenset({
-    "9p", "afs", "beegfs", "ceph", "cifs", "fuse.glusterfs", "fuse.sshfs", "glusterfs", "gpfs", "lustre", "nfs", "nfs4",
-    "orangefs", "panfs", "pvfs2", "smb3",
+    "9p", "afs", "beegfs", "ceph", "cifs", "fuse.glusterfs", "fuse.sshfs", "glusterfs", "gpfs", "lustre", "nfs",
+    "nfs4", "orangefs", "panfs", "pvfs2", "smb3",
 })  # fmt: skip
 BACKLOG_OF_AN_HOUR = 360
 RAPL_REMEDY = (

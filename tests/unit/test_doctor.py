@@ -43,7 +43,7 @@ def about(found: list[dict[str, Any]], word: str) -> list[dict[str, Any]]:
 
 
 def test_a_healthy_node_has_nothing_to_do(story: Story, tree: HostTree) -> None:
-    tree.start_job(7, uid=1000, cpus=2)
+    tree.start_job(7, uid=1000, cpus="0-1")
     found = findings(story)
     assert [f["level"] for f in about(found, "RAPL")] == ["ok", "ok"]
     assert about(found, "jobs are found by")[0]["level"] == "ok"

@@ -100,7 +100,11 @@ def local_dates(axes: Axes, start: datetime, end: datetime, zone: tzinfo) -> Non
 
     locator = dates.AutoDateLocator(tz=zone, minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=zone))  # type: ignore[no-untyped-call]
+    formatter = dates.ConciseDateFormatter(  # type: ignore[no-untyped-call]
+        locator, tz=zone, formats=["%Y", "%b", "%d %b", "%H:%M", "%H:%M", "%S"], show_offset=False
+    )
+    formatter.zero_formats = ["", "%Y", "%d %b", "%d %b", "%H:%M", "%H:%M"]
+    axes.xaxis.set_major_formatter(formatter)
     axes.set_xlim(start, end)  # type: ignore[arg-type]  # matplotlib takes datetimes
 
 
