@@ -45,7 +45,11 @@ def _green_jobs(
         for promise in ledger.promises()
         if promise.submitted < end and promise.planned_start + promise.duration > start
     ]
-    return [_green_job(promise, _judged(session, ledger, material, promise)) for promise in promises]
+    shown = {fact.job_id: fact.display_id for fact in material.facts}
+    return [
+        _green_job(promise, shown.get(promise.job_id, promise.job_id), _judged(session, ledger, material, promise))
+        for promise in promises
+    ]
 
 
 def _judged(session: Session, ledger: Ledger, material: Material, promise: Promise) -> Outcome:
@@ -64,10 +68,10 @@ def _judged(session: Session, ledger: Ledger, material: Material, promise: Promi
     return outcome(promise, facts, postings, known.signals(GridKind.MEASURED))
 
 
-def _green_job(promise: Promise, found: Outcome) -> GreenJob:
+def _green_job(promise: Promise, display_id: str, found: Outcome) -> GreenJob:
     unit = UNIT[promise.quantity]
     return GreenJob(
-        display_id=promise.job_id,
+        display_id=display_id,
         user=promise.user,
         window_start=promise.planned_start,
         window_end=promise.planned_start + promise.duration,
