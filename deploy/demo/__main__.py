@@ -46,6 +46,7 @@ def tour(stage: Stage) -> None:
     tell(f"{stage.grid_origin}")
     tell(f"Sped up for this tour: a quarter-hour of that day lasts {STEP_S} s, so a day passes in {96 * STEP_S} s.")
     title("Five jobs")
+    began = datetime.now().astimezone()
     jobs = submit(stage)
     title("Waiting for them")
     states = wait(stage, jobs)
@@ -54,7 +55,7 @@ def tour(stage: Stage) -> None:
     if set(states.values()) != {"COMPLETED"}:
         raise LabError("not every job completed")
     time.sleep(1.5)  # the agents' next reading
-    show(stage, jobs["a green job"])
+    show(stage, jobs["a green job"], began)
 
 
 def submit(stage: Stage) -> dict[str, str]:
@@ -63,7 +64,7 @@ def submit(stage: Stage) -> dict[str, str]:
     shared = ["--parsable", "--output=/dev/null", f"--nodelist={first}"]
     sbatch = ["sbatch", *shared]
     pair = ["sbatch", "--parsable", "--output=/dev/null", "--nodes=2", "--ntasks-per-node=1"]
-    green = ["gsbatch", "--green-max-delay=0:01:30", "--parsable", "--output=/dev/null", "--time=0:00:15"]
+    green = ["gsbatch", "--green-max-delay=0:01:00", "--parsable", "--output=/dev/null", "--time=0:00:15"]
     wanted = {
         "shares a node, 4 CPUs": [*sbatch, "--cpus-per-task=4", "--wrap", BURN.format(seconds=18)],
         "shares it, 2 CPUs and a GPU": [
@@ -101,7 +102,7 @@ def wait(stage: Stage, jobs: dict[str, str]) -> dict[str, str]:
     return stage.cluster.wait(jobs.values(), timeout_s=20)
 
 
-def show(stage: Stage, green_job: str) -> None:
+def show(stage: Stage, green_job: str, began: datetime) -> None:
     """Print the balances, the table and the promise; write the page and the mail."""
     title("What each node measured went to jobs, idle or system, to the microjoule")
     print(stage.vispa_green("ledger", "balance"))
@@ -111,7 +112,7 @@ def show(stage: Stage, green_job: str) -> None:
     print(stage.vispa_green("green", green_job))
     title("To look at")
     week = datetime.now(UTC).strftime("%G-W%V")
-    stage.vispa_green("report", "page", "--out", str(OUTPUT / "page.html"))
+    stage.vispa_green("report", "page", "-S", f"{began:%Y-%m-%dT%H:%M:%S}", "--out", str(OUTPUT / "page.html"))
     for name in ("mail.eml", "mail.html"):
         stage.vispa_green(
             "report", "weekly", "--user", getpass.getuser(), "--week", week, "--preview", str(OUTPUT / name)

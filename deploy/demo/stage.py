@@ -18,7 +18,7 @@ from lab.cluster import Cluster, ClusterSpec
 from lab.processes import LabError, wait_until
 
 PROGRAMS = Path(sys.executable).parent
-STEP_S = 2
+STEP_S = 1
 """How long a quarter-hour of the recorded day lasts in the tour."""
 DAY_BEGINS_AT = timedelta(hours=7, minutes=15)
 """Where in the recorded day the tour starts: the sun is up, the green noon still ahead."""

@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 from lab.hosttree import HostTree
-from lab.node import LabNode, configuration
+from lab.node import EPOCH, LabNode, configuration
 
+from vispa_green.agent.sampling import find_meters
+from vispa_green.config import MetersSection
 from vispa_green.errors import ConfigError
-from vispa_green.model import Component, Quality, Selection
+from vispa_green.host import Host
+from vispa_green.meters import METERS
+from vispa_green.model import Component, Instant, Quality, Selection
 
 NOBODY = 65534
 
@@ -59,10 +63,13 @@ def test_counters_that_only_root_may_read_are_estimated_for_others(
         zone.chmod(0o400)
     for directory in (tmp_path, *tmp_path.parents[:2]):
         directory.chmod(0o755)
+    options = MetersSection(enabled=("rapl", "estimate"))
+    for name in options.enabled:  # imported now: the interpreter's own files may be closed to others, too
+        METERS.load(name)
     host = Host("n1", tree.sysfs_root, tree.procfs_root, tree.cgroup_root)
     os.seteuid(NOBODY)
     try:
-        meters = find_meters(host, MetersSection(), Instant(EPOCH, 0))
+        meters = find_meters(host, options, Instant(EPOCH, 0))
     finally:
         os.seteuid(0)
     assert [(meter.component, meter.quality) for meter in meters] == [(Component.CPU, Quality.ESTIMATED)]
