@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
+from importlib.metadata import entry_points
 
 import click
 
@@ -13,18 +14,26 @@ from vispa_green.errors import VispaGreenError
 
 
 class Commands(click.Group):
-    """A group that finds its commands among this package's modules and imports only the one in use."""
+    """A group of this package's modules and of installed entry points; imports only the one in use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
-        return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+        return sorted({*_own(), *(entry.name for entry in entry_points(group=__name__))})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the module of a command."""
-        if cmd_name not in self.list_commands(ctx):
-            return None
-        command: click.Command = importlib.import_module(f"{__name__}.{cmd_name}").command
-        return command
+        command: click.Command
+        if cmd_name in _own():
+            command = importlib.import_module(f"{__name__}.{cmd_name}").command
+            return command
+        for entry in entry_points(group=__name__, name=cmd_name):
+            command = entry.load()
+            return command
+        return None
+
+
+def _own() -> set[str]:
+    return {m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")}
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

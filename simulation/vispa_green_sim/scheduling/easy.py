@@ -1,0 +1,65 @@
+"""EASY backfill (Lifka 1995): jobs may overtake as long as the first in the queue is not delayed."""
+
+from __future__ import annotations
+
+from vispa_green_sim.scheduling import Discipline, Setting
+from vispa_green_sim.scheduling._counted import Counted
+
+
+class Easy(Counted):
+    """The head job has a reservation; a later job starts if it ends before it, or does not need its processors."""
+
+    __slots__ = ()
+
+    def start_jobs(self, now: int) -> int | None:
+        """Start from the front while there is room, then fill in from behind."""
+        queue = self.queue
+        if not queue:
+            return None
+        # A job past its time limit counts as ending now, so then what failed before may fit.
+        overdue = bool(self.running) and self.running[0][0] <= now
+        if (self._settled == 0 or overdue) and self._start_in_order(now):
+            self._settled = 0
+        if self.free and len(queue) > 1:
+            self._backfill(now, 1 if overdue else max(1, self._settled))
+        self._settled = len(queue)
+        return None
+
+    def _backfill(self, now: int, first: int) -> None:
+        """Try the jobs from position ``first``; those before it are known not to fit."""
+        queue, processors, request, boot_delay = self.queue, self._processors, self._request, self._boot_delay
+        shadow, extra = self._reservation(now)
+        room = shadow - now
+        started = []
+        for position in range(first, len(queue)):
+            job = queue[position]
+            width = processors[job]
+            if width > self.free:
+                continue
+            length = request[job] if boot_delay is None else request[job] + boot_delay(width)
+            if length > room:
+                if width > extra:
+                    continue
+                extra -= width
+            self._begin(job, now)
+            started.append(position)
+            if not self.free:
+                break
+        for position in reversed(started):
+            del queue[position]
+
+    def _reservation(self, now: int) -> tuple[int, int]:
+        """Return when the head job can start by the requested ends, and the processors it leaves free then."""
+        processors, need = self._processors, self._processors[self.queue[0]]
+        available, shadow = self.free, now
+        for end, job in self.running:
+            if available >= need and end > shadow:
+                break
+            available += processors[job]
+            shadow = max(shadow, end)
+        return shadow, available - need
+
+
+def discipline(setting: Setting) -> Discipline:
+    """Return the discipline."""
+    return Easy(setting)

@@ -1,0 +1,23 @@
+"""First come, first served: nobody overtakes."""
+
+from __future__ import annotations
+
+from vispa_green_sim.scheduling import Discipline, Setting
+from vispa_green_sim.scheduling._counted import Counted
+
+
+class Fcfs(Counted):
+    """Starts jobs strictly in queue order."""
+
+    __slots__ = ()
+
+    def start_jobs(self, now: int) -> int | None:
+        """Start from the front while there is room."""
+        if self.queue:
+            self._start_in_order(now)
+        return None
+
+
+def discipline(setting: Setting) -> Discipline:
+    """Return the discipline."""
+    return Fcfs(setting)
