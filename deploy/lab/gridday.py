@@ -49,7 +49,8 @@ def german_day(data_dir: Path | None = None, *, day: date = SUMMER_DAY, days: in
     if len(rows) * 4 < quarters:
         shares = tuple(_made_up_share_pct(start + timedelta(seconds=QUARTER_S) * step) for step in range(quarters))
         intensities = tuple(round(max(110.0, 720.0 - 5.9 * share), 2) for share in shares)
-        return GridDay(start, QUARTER_S, shares, intensities, f"made-up values, shaped like a German summer day (the recorded one is not at {recording})")
+        origin = f"made-up values, shaped like a German summer day (there is no recorded one at {recording})"
+        return GridDay(start, QUARTER_S, shares, intensities, origin)
     shares, intensities = (_quarters([row[column] for row in rows.values()]) for column in (0, 1))
     origin = f"Germany, {days} day{'s' * (days > 1)} from {day}, recorded hours interpolated to quarter-hours"
     return GridDay(start, QUARTER_S, shares, intensities, f"{origin}; Bundesnetzagentur | SMARD.de, CC BY 4.0")

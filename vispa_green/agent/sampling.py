@@ -57,7 +57,7 @@ def find_meters(host: Host, options: MetersSection, at: Instant) -> list[Meter]:
         reason = (
             f"{rivals[0].device} cannot be read" if rivals else f"no {estimate.component} counter is enabled here"
         )
-        log.warning("%s: %s energy is estimated, and marked so; see `vispa-green doctor`", reason, estimate.component)
+        log.info("%s: %s energy is estimated, and marked so; see `vispa-green doctor`", reason, estimate.component)
         # Without its package counters a DRAM counter of the same kind is forbidden as well; keep what works.
         counters = [m for m in counters if m not in rivals and (m.component is Component.GPU or _readable(m, at))]
         counters.append(estimate)
