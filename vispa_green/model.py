@@ -228,6 +228,24 @@ class BalanceRow:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeEnergy:
+    """What one component of a node measured over one interval and where it was posted; no gaps without a figure.
+
+    ``jobs_uj`` includes the idle energy that jobs carry.
+    """
+
+    node: str
+    component: Component
+    quality: Quality
+    start: datetime
+    end: datetime
+    measured_uj: int
+    jobs_uj: int
+    idle_uj: int
+    system_uj: int
+
+
+@dataclass(frozen=True, slots=True)
 class JobPosting:
     """What one job was charged for one device over one interval."""
 
@@ -419,6 +437,12 @@ class Ledger(Protocol):
     def balance(self) -> list[BalanceRow]:
         """Return the sums by node and component."""
 
+    def node_energy(self, start: datetime, end: datetime) -> Iterable[NodeEnergy]:
+        """Yield what nodes measured in the intervals that overlap ``[start, end)``, in order of time.
+
+        Devices of one component and quality are summed; where nothing could be read, there is nothing.
+        """
+
     def postings(self, selection: Selection) -> Iterable[JobPosting]:
         """Yield what jobs were charged, in order of time."""
 
@@ -441,7 +465,10 @@ class Ledger(Protocol):
         """Add what is new about jobs; return how many."""
 
     def job_facts(self, selection: Selection) -> list[JobFact]:
-        """Return the latest facts of the selected jobs."""
+        """Return the latest facts of the selected jobs.
+
+        Here ids may also be those shown to users: ``12_3``, or ``12`` for all of an array or het job.
+        """
 
     def close(self) -> None:
         """Release the ledger."""

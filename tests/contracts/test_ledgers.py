@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -82,6 +85,28 @@ def test_what_goes_in_comes_out(ledger: Ledger) -> None:
     assert (seen.uid, seen.present_us, seen.cpu_ns) == (1001, 9_000_000, 5_000_000_000)
 
 
+def test_node_energy_over_time_sums_to_the_balance(ledger: Ledger) -> None:
+    """Two sockets of one node are one figure, a gap without a figure is none, and a span takes what overlaps it."""
+    shares = (JobShare("7", 600, 50),)
+    sockets = tuple(
+        EnergyEntry(Component.CPU, f"intel-rapl:{i}", Quality.MEASURED, 1000, 150, 200, shares) for i in range(2)
+    )
+    unread = EnergyEntry(Component.DRAM, "intel-rapl:0:0", Quality.GAP, None, reason="unreadable")
+    board = EnergyEntry(Component.GPU, "gpu-0", Quality.ESTIMATED, 70, 70)
+    intervals = [replace(interval(number), entries=(*sockets, unread, board)) for number in range(4)]
+    ledger.append("spool", [SpooledInterval(number, one) for number, one in enumerate(intervals)], START)
+    found = list(ledger.node_energy(START, START + 40 * SECOND))
+    assert {(e.node, e.component, e.quality, e.measured_uj, e.jobs_uj, e.idle_uj, e.system_uj) for e in found} == {
+        ("n1", Component.CPU, Quality.MEASURED, 2000, 1300, 300, 400),
+        ("n1", Component.GPU, Quality.ESTIMATED, 70, 0, 70, 0),
+    }
+    for row in ledger.balance():
+        assert row.measured_uj == sum(e.measured_uj for e in found if e.component is row.component)
+        assert row.jobs_uj == sum(e.jobs_uj for e in found if e.component is row.component)
+    inside = ledger.node_energy(START + 15 * SECOND, START + 20 * SECOND)
+    assert {(e.start, e.end) for e in inside} == {(START + 10 * SECOND, START + 20 * SECOND)}
+
+
 def test_a_gap_without_a_figure_counts_for_nothing(ledger: Ledger) -> None:
     entry = EnergyEntry(Component.CPU, "intel-rapl:0", Quality.GAP, None, reason="unreadable")
     gap = replace(interval(1), entries=(entry,), quality=Quality.GAP)
@@ -144,6 +169,33 @@ def test_the_latest_fact_of_a_job_holds(ledger: Ledger) -> None:
     assert [f.state for f in ledger.job_facts(Selection())] == ["COMPLETED"]
 
 
+def test_facts_are_chosen_by_id_and_by_time(ledger: Ledger) -> None:
+    """``12`` is the whole array or het job, ``12_1`` a task; what has no end yet may overlap anything later."""
+    hours = [START + timedelta(hours=n) for n in range(4)]
+    stored = [
+        replace(fact("COMPLETED"), job_id=raw, display_id=shown, start=start, end=end)
+        for raw, shown, start, end in (
+            ("12", "12_2", hours[0], hours[1]),
+            ("13", "12_1", hours[1], hours[2]),
+            ("14", "14+0", hours[1], None),
+            ("15", "14+1", None, None),
+            ("120", "120", hours[2], hours[3]),
+        )
+    ]
+    ledger.append_job_facts(stored, START)
+
+    def chosen(*ids: str, start: datetime | None = None, end: datetime | None = None) -> list[str]:
+        return sorted(f.job_id for f in ledger.job_facts(Selection(ids, start, end)))
+
+    assert chosen("12") == ["12", "13"]
+    assert chosen("12_1") == ["13"]
+    assert chosen("14", "120", "1", "12_") == ["120", "14", "15"]
+    assert chosen(start=hours[1]) == ["120", "13", "14", "15"]
+    assert chosen(start=hours[1] - timedelta(microseconds=1)) == ["12", "120", "13", "14", "15"]
+    assert chosen(end=hours[1]) == ["12", "15"]
+    assert chosen("12", start=hours[1], end=hours[3]) == ["13"]
+
+
 def test_a_promise_is_kept_word_for_word(ledger: Ledger) -> None:
     promise = Promise(
         "7", "alice", START, START + 60 * SECOND, timedelta(hours=4), None, Quantity.CARBON_INTENSITY, 250.5, 300.25,
@@ -197,3 +249,74 @@ def test_a_file_that_is_no_ledger_is_one_line_not_a_traceback(tmp_path: Path) ->
     (tmp_path / "ledger.sqlite").write_text("something else entirely, long enough to be read as a header")
     with pytest.raises(LedgerError, match="cannot be opened"):
         open_ledger(url_of("sqlite", tmp_path))
+
+
+@contextmanager
+def somebody_else() -> Iterator[None]:
+    """Be a user who may read the ledger's directory, not write there."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can play a user who may not write the directory")
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A directory that everybody may read: pytest's own is closed to other users at its top."""
+    for directory in (tmp_path, *tmp_path.parents):
+        if directory.stat().st_mode & 0o005 != 0o005 and directory.stat().st_uid == os.geteuid():
+            directory.chmod(0o755)
+        if directory.name.startswith("pytest-of-"):
+            break
+    ledger = open_ledger(url_of("sqlite", tmp_path), create=True)
+    ledger.append("spool", spooled(1), START)
+    ledger.close()
+    return tmp_path
+
+
+def test_sqlite_is_read_by_who_may_not_write_while_nobody_has_it_open(site: Path) -> None:
+    assert [path.name for path in site.iterdir()] == ["ledger.sqlite"]
+    with somebody_else():
+        ledger = open_ledger(url_of("sqlite", site), read_only=True)
+        assert ledger.balance()[0].measured_uj == 1000
+        with pytest.raises(LedgerError, match="readonly"):
+            ledger.append("spool", spooled(2), START)
+        ledger.close()
+
+
+def test_sqlite_is_read_by_who_may_not_write_while_an_agent_has_it_open(site: Path) -> None:
+    agent = open_ledger(url_of("sqlite", site))
+    agent.append("spool", spooled(2), START)
+    with somebody_else():
+        ledger = open_ledger(url_of("sqlite", site), read_only=True)
+        assert ledger.balance()[0].measured_uj == 2000
+        ledger.close()
+    agent.close()
+
+
+def test_sqlite_says_what_to_do_where_the_newest_part_cannot_be_read(site: Path) -> None:
+    """A crash leaves the write-ahead log; a backup without its index is what only an owner can read."""
+    agent = open_ledger(url_of("sqlite", site))
+    agent.append("spool", spooled(2), START)
+    crashed = site / "crashed"
+    crashed.mkdir(mode=0o755)
+    for name in ("ledger.sqlite", "ledger.sqlite-wal"):
+        shutil.copy(site / name, crashed / name)
+    agent.close()
+    with somebody_else(), pytest.raises(LedgerError, match="start an agent there, or ask the owner"):
+        open_ledger(url_of("sqlite", crashed), read_only=True)
+    open_ledger(url_of("sqlite", crashed), read_only=True).close()
+    with somebody_else():
+        ledger = open_ledger(url_of("sqlite", crashed), read_only=True)
+        assert ledger.balance()[0].measured_uj == 2000
+        ledger.close()
+
+
+@pytest.mark.parametrize("closed", ["ledger.sqlite", "."])
+def test_sqlite_says_when_the_ledger_may_not_be_read_at_all(site: Path, closed: str) -> None:
+    (site / closed).chmod(0o700)
+    with somebody_else(), pytest.raises(LedgerError, match="Permission denied"):
+        open_ledger(url_of("sqlite", site), read_only=True)

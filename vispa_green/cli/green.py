@@ -50,7 +50,7 @@ def command(jobs: tuple[str, ...], config_file: Path | None, *, as_json: bool) -
 
 def _outcomes(session: Session, jobs: tuple[str, ...]) -> tuple[list[Outcome], tuple[str, ...]]:
     try:
-        ledger = session.ledger()
+        ledger = session.ledger(read_only=True)
     except LedgerMissing:
         if jobs:
             raise
@@ -76,14 +76,14 @@ def _promises(ledger: Ledger, jobs: tuple[str, ...]) -> list[Promise]:
 
 def _facts(session: Session, ledger: Ledger, promises: Sequence[Promise]) -> tuple[list[JobFact], tuple[str, ...]]:
     """Return what Slurm says of the jobs now, and what the ledger kept of those it has forgotten."""
-    kept = ledger.job_facts(Selection())
-    if not promises or not session.config.slurm.enabled:
+    ids = tuple(promise.job_id for promise in promises)
+    kept = ledger.job_facts(Selection(ids)) if ids else []
+    if not ids or not session.config.slurm.enabled:
         return kept, ()
     from vispa_green.slurm.jobs import JobQuery, job_facts
 
-    query = JobQuery(job_ids=tuple(promise.job_id for promise in promises))
     try:
-        current = job_facts(query, timeout_s=session.config.slurm.timeout_s)
+        current = job_facts(JobQuery(job_ids=ids), timeout_s=session.config.slurm.timeout_s)
     except SlurmError as error:
         return kept, (f"slurm: {error}",)
     return list({fact.job_id: fact for fact in [*kept, *current]}.values()), ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from vispa_green.model import (
     JobPosting,
     JobPresence,
     Ledger,
+    NodeEnergy,
     NodeInterval,
     Promise,
     Quality,
@@ -33,6 +35,7 @@ from vispa_green.model import (
 SCHEMA_VERSION = 1
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+_ABOUT = timedelta(seconds=1)
 
 
 class SqliteLedger:
@@ -91,6 +94,21 @@ class SqliteLedger:
             """
         )
         return [BalanceRow(node, Component(component), *sums) for node, component, *sums in rows]
+
+    def node_energy(self, start: datetime, end: datetime) -> Iterable[NodeEnergy]:
+        """Yield what nodes measured in the intervals that overlap ``[start, end)``, in order of time."""
+        rows = self._read(
+            """
+            SELECT n.node, e.component, e.quality, n.start_us, n.end_us,
+                   sum(e.measured_uj), sum(e.jobs_uj), sum(e.idle_uj), sum(e.system_uj)
+            FROM node_interval n JOIN energy_entry e ON e.interval_id = n.id
+            WHERE n.end_us > ? AND n.start_us < ? AND e.measured_uj IS NOT NULL
+            GROUP BY n.id, e.component, e.quality ORDER BY n.start_us, n.node
+            """,
+            (_us(start), _us(end)),
+        )
+        for node, component, quality, begin, until, *sums in rows:
+            yield NodeEnergy(node, Component(component), Quality(quality), _utc(begin), _utc(until), *sums)
 
     def postings(self, selection: Selection) -> Iterable[JobPosting]:
         """Yield what jobs were charged, in order of time."""
@@ -187,11 +205,15 @@ class SqliteLedger:
         return added
 
     def job_facts(self, selection: Selection) -> list[JobFact]:
-        """Return the latest facts of the selected jobs."""
-        rows = self._read("SELECT fact FROM job_fact WHERE id IN (SELECT max(id) FROM job_fact GROUP BY job_id)")
-        wanted = set(selection.job_ids)
-        facts = [_codec(JobFact).validate_json(text) for (text,) in rows]
-        return [f for f in facts if (not wanted or f.job_id in wanted) and _overlaps(f, selection)]
+        """Return the latest facts of the selected jobs, of an array or het job also by the id shown to users."""
+        clauses, values = _fact_clauses(selection)
+        rows = self._read(
+            "SELECT fact FROM job_fact"  # noqa: S608 - our own text
+            f" WHERE {' AND '.join(['id IN (SELECT max(id) FROM job_fact GROUP BY job_id)', *clauses])}",
+            values,
+        )
+        facts = (_codec(JobFact).validate_json(text) for (text,) in rows)
+        return [fact for fact in facts if _overlaps(fact, selection)]
 
     def close(self) -> None:
         """Release the file."""
@@ -226,19 +248,49 @@ def open_ledger(url: str, *, create: bool, read_only: bool) -> Ledger:
     path = Path(url.removeprefix("sqlite://"))
     if not path.is_absolute():
         raise LedgerError(f"[ledger] url: {url!r} needs an absolute path, as in sqlite:////var/lib/x.sqlite")
-    if not create and not path.exists():
-        raise LedgerMissing(
-            f"there is no ledger at {path}: has an agent run yet, and does [ledger] url name the same place for both?"
-        )
     try:
+        if not create and not path.exists():
+            raise LedgerMissing(
+                f"there is no ledger at {path}: has an agent run yet,"
+                " and does [ledger] url name the same place for both?"
+            )
         if create:
             path.parent.mkdir(parents=True, exist_ok=True)
-        mode = "ro" if read_only else "rwc" if create else "rw"
-        connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=30, isolation_level=None)
-        _prepare(connection, read_only=read_only)
+        connection = _to_read(path) if read_only else _opened(path, "mode=rwc" if create else "mode=rw")
     except (OSError, sqlite3.Error) as error:
         raise LedgerError(f"the ledger at {path} cannot be opened: {error}") from error
     return SqliteLedger(connection, str(path))
+
+
+def _opened(path: Path, options: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.as_uri()}?{options}", uri=True, timeout=30, isolation_level=None)
+    try:
+        _prepare(connection, read_only="mode=ro" in options)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _to_read(path: Path) -> sqlite3.Connection:
+    """Open to read, also where this user may not write the directory and no agent has the ledger open.
+
+    SQLite reads a write-ahead log through a file beside it, which it would have to make then. An empty
+    log needs none: all is in the ledger itself, and nobody is there to change it.
+    """
+    try:
+        return _opened(path, "mode=ro")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}:
+            raise
+    path.open("rb").close()  # says so if it is the ledger itself that may not be read
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        raise LedgerError(
+            f"the ledger at {path} cannot be read now: its newest part is still in {log.name}, and this user may not"
+            f" write to {path.parent}; start an agent there, or ask the owner of the ledger to run this command once"
+        )
+    return _opened(path, "mode=ro&immutable=1")
 
 
 def _prepare(connection: sqlite3.Connection, *, read_only: bool) -> None:
@@ -287,6 +339,27 @@ def _where(selection: Selection, alias: str) -> tuple[str, list[object]]:
         clauses.append("n.start_us < ?")
         values.append(_us(selection.end))
     return " AND ".join(clauses), values
+
+
+def _fact_clauses(selection: Selection) -> tuple[list[str], list[str]]:
+    """Return conditions that drop most unwanted facts in SQL; `_overlaps` decides to the microsecond."""
+    clauses, values = list[str](), list[str]()
+    shown = "json_extract(fact, '$.display_id')"
+    if selection.job_ids:
+        whole = " ".join(
+            f"WHEN instr({shown}, '{mark}') THEN substr({shown}, 1, instr({shown}, '{mark}') - 1)" for mark in "_+"
+        )
+        ids = "(SELECT value FROM json_each(?))"
+        clauses.append(f"(job_id IN {ids} OR {shown} IN {ids} OR CASE {whole} END IN {ids})")
+        values += [json.dumps(selection.job_ids)] * 3
+    # julianday() is NULL for what is not known, and exact to the millisecond.
+    if selection.start is not None:
+        clauses.append("ifnull(julianday(json_extract(fact, '$.end')) > julianday(?), 1)")
+        values.append((selection.start - _ABOUT).isoformat())
+    if selection.end is not None:
+        clauses.append("ifnull(julianday(json_extract(fact, '$.start')) < julianday(?), 1)")
+        values.append((selection.end + _ABOUT).isoformat())
+    return clauses, values
 
 
 def _overlaps(fact: JobFact, selection: Selection) -> bool:

@@ -115,7 +115,7 @@ def _store(ledger: Ledger, facts: Sequence[JobFact] | None, now: datetime) -> No
 
 def _merge(ledger: Ledger, choice: JobChoice, fresh: Sequence[JobFact]) -> dict[JobId, JobFact]:
     """Lay what Slurm says now over what it said before; an old word on a job that was yet to start is void."""
-    stored = ledger.job_facts(Selection(start=choice.start, end=choice.end))
+    stored = ledger.job_facts(Selection(choice.job_ids, choice.start, choice.end))
     known = {fact.job_id: fact for fact in stored if fact.start is not None}
     return {**known, **{fact.job_id: fact for fact in fresh}}
 
