@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate, pairwise
 
 from vispa_green.errors import NotCovered
-from vispa_green.model import UJ_PER_KWH, GridKind, GridValue, JobPosting, Quantity, Signal
+from vispa_green.model import UJ_PER_KWH, Component, GridKind, GridValue, JobPosting, Quantity, Signal
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -143,6 +143,27 @@ def carbon_of(postings: Iterable[JobPosting], signal: GridSignal, moved_by: time
             covered += known_uj
             sum_g += known_uj / UJ_PER_KWH * mean
     return Carbon(sum_g, covered, total)
+
+
+def without_overlap(postings: Iterable[JobPosting]) -> list[JobPosting]:
+    """Leave out whole-node counters on nodes where a job's parts are metered too: they contain them."""
+    known = list(postings)
+    in_parts = {(p.job_id, p.node) for p in known if p.component is not Component.NODE}
+    return [p for p in known if p.component is not Component.NODE or (p.job_id, p.node) not in in_parts]
+
+
+def weighted_mean(postings: Iterable[JobPosting], signal: GridSignal | None) -> float | None:
+    """Return the mean of a grid quantity, weighted by the energy used while it is known."""
+    if signal is None:
+        return None
+    weight = weighted = 0.0
+    for posting in postings:
+        mean, fraction = signal.known_part(posting.start, posting.end)
+        if mean is not None:
+            known_uj = (posting.busy_uj + posting.idle_uj) * fraction
+            weight += known_uj
+            weighted += known_uj * mean
+    return weighted / weight if weight else None
 
 
 def _resolve(values: Sequence[GridValue], provider_order: Sequence[str]) -> list[tuple[int, int, float]]:

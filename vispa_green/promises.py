@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from vispa_green.carbon import Carbon, GridSignal, carbon_of
-from vispa_green.model import Component, JobFact, JobId, JobPosting, Promise, Quantity
+from vispa_green.carbon import Carbon, GridSignal, carbon_of, weighted_mean, without_overlap
+from vispa_green.model import JobFact, JobId, JobPosting, Promise, Quantity
 
 
 class Verdict(StrEnum):
@@ -88,29 +88,10 @@ def outcome(
     if start is not None and intensity is not None:
         actual = carbon_of(charged, intensity)
         at_submission = carbon_of(charged, intensity, promise.submitted - start)
-    mean = _weighted_mean(charged, measured.get(promise.quantity))
+    mean = weighted_mean(charged, measured.get(promise.quantity))
     return Outcome(promise, start, end, energy_uj, actual, at_submission, mean)
 
 
 def belongs(fact: JobFact, promised: JobId) -> bool:
     """Say whether a job is the promised one, a task of that array or a component of that het job."""
     return promised in {fact.job_id, fact.display_id.partition("_")[0].partition("+")[0]}
-
-
-def without_overlap(postings: Iterable[JobPosting]) -> list[JobPosting]:
-    """Leave out whole-node counters where the node's parts are metered too: they contain them."""
-    known = list(postings)
-    in_parts = {(p.job_id, p.node) for p in known if p.component is not Component.NODE}
-    return [p for p in known if p.component is not Component.NODE or (p.job_id, p.node) not in in_parts]
-
-
-def _weighted_mean(postings: Sequence[JobPosting], signal: GridSignal | None) -> float | None:
-    weight, weighted = 0.0, 0.0
-    for posting in postings if signal is not None else ():
-        assert signal is not None
-        mean, fraction = signal.known_part(posting.start, posting.end)
-        if mean is not None:
-            part = (posting.busy_uj + posting.idle_uj) * fraction
-            weight += part
-            weighted += part * mean
-    return weighted / weight if weight else None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vispa_green.carbon import GridSignal
+from vispa_green.carbon import GridSignal, without_overlap
 from vispa_green.local_zone import local_zone
 from vispa_green.model import (
     Component,
@@ -20,7 +20,7 @@ from vispa_green.model import (
     Quality,
     Quantity,
 )
-from vispa_green.promises import Verdict, belongs, outcome, without_overlap
+from vispa_green.promises import Verdict, belongs, outcome
 
 T0 = datetime(2026, 6, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from vispa_green.carbon import GridSignal, carbon_of
+from vispa_green.carbon import GridSignal, carbon_of, weighted_mean, without_overlap
 from vispa_green.model import Component, JobFact, JobId, JobPosting, JobPresence, Quality
 
 MISSING_IS_A_GAP = 0.05
@@ -131,26 +131,6 @@ def energy_parts(postings: Iterable[JobPosting]) -> EnergyParts:
         busy[posting.component] += posting.busy_uj
         idle += posting.idle_uj
     return EnergyParts(busy[Component.CPU], busy[Component.DRAM], busy[Component.GPU], busy[Component.NODE], idle)
-
-
-def without_overlap(postings: Sequence[JobPosting]) -> list[JobPosting]:
-    """Leave out whole-node counters on nodes whose parts are metered: they contain them."""
-    in_parts = {(p.job_id, p.node) for p in postings if p.component is not Component.NODE}
-    return [p for p in postings if p.component is not Component.NODE or (p.job_id, p.node) not in in_parts]
-
-
-def weighted_mean(postings: Iterable[JobPosting], signal: GridSignal | None) -> float | None:
-    """Return the mean of a grid quantity, weighted by the energy used while it is known."""
-    if signal is None:
-        return None
-    weight = weighted = 0.0
-    for posting in postings:
-        mean, fraction = signal.known_part(posting.start, posting.end)
-        if mean is not None:
-            known_uj = (posting.busy_uj + posting.idle_uj) * fraction
-            weight += known_uj
-            weighted += known_uj * mean
-    return weighted / weight if weight else None
 
 
 def worst(qualities: Iterable[Quality]) -> Quality | None:

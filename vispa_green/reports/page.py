@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise
 
-from vispa_green.carbon import GridSignal
+from vispa_green.carbon import GridSignal, without_overlap
 from vispa_green.model import BalanceRow, JobId, JobPosting
-from vispa_green.reports.jobs import GridBackground, JobEnergy, energy_parts, without_overlap
+from vispa_green.reports.jobs import GridBackground, JobEnergy, energy_parts
 from vispa_green.reports.plots import calm, legend_above, local_dates, new_figure, svg_text
 from vispa_green.reports.render import template
 from vispa_green.reports.units import energy_text, percent_text

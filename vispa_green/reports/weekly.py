@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-from vispa_green.carbon import GridSignal, carbon_of
+from vispa_green.carbon import GridSignal, carbon_of, weighted_mean, without_overlap
 from vispa_green.errors import UsageError
 from vispa_green.model import JobId, JobPosting, Quality
 from vispa_green.reports.jobs import (
@@ -16,8 +16,6 @@ from vispa_green.reports.jobs import (
     GridBackground,
     JobEnergy,
     energy_parts,
-    weighted_mean,
-    without_overlap,
 )
 
 JOBS_THAT_MATTERED = 5
