@@ -20,7 +20,7 @@ facts = job_facts(JobQuery(job_ids=({ids})), timeout_s=20)
 held = bindings(timeout_s=20)
 print(json.dumps({{
     "facts": {{f.job_id: asdict(f) for f in facts}},
-    "held": {{job: {{node: [b.cpus, b.gpus] for node, b in nodes.items()}} for job, nodes in held.items()}},
+    "held": {{job: {{node: [b.allocated_cpus, b.gpus] for node, b in nodes.items()}} for job, nodes in held.items()}},
     "unknown": bindings("999999", timeout_s=20),
     "version": commands.version(timeout_s=20),
     "ping": commands.ping(timeout_s=20),

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vispa_green.errors import SlurmError
-from vispa_green.slurm.bindings import Binding, gpu_indices, parse_bindings
+from vispa_green.model import Binding
+from vispa_green.slurm.bindings import gpu_indices, parse_bindings
 from vispa_green.slurm.commands import run
 from vispa_green.slurm.hostlist import expand, expand_numbers
 from vispa_green.slurm.jobs import JobQuery, matches, mebibytes, parse_sacct, parse_squeue, sacct_command
@@ -105,8 +106,8 @@ def test_a_job_that_waits_for_its_begin_time_is_read_from_the_queue() -> None:
 
 def test_cores_and_gpus_are_read_for_each_node() -> None:
     held = parse_bindings(recorded("scontrol.txt"))
-    assert held["13"] == {"n1": Binding(2, (0, 1)), "n2": Binding(2, (0, 1))}
-    assert held["17"] == {"n1": Binding(1, ())}
+    assert held["13"] == {"n1": Binding(allocated_cpus=2, gpus=(0, 1)), "n2": Binding(allocated_cpus=2, gpus=(0, 1))}
+    assert held["17"] == {"n1": Binding(allocated_cpus=1, gpus=())}
     assert held["4"] == {}
 
 
@@ -115,8 +116,8 @@ def test_equal_nodes_are_printed_as_one_range() -> None:
         "JobId=5 JobName=x UserId=a(1) NodeList=n[1-3]   Nodes=n[1-2] CPU_IDs=0-1,4 Mem=9"
         " GRES=gpu:a100:3(IDX:0-1,3),shard:2(IDX:0)   Nodes=n3 CPU_IDs=2 Mem=9 GRES= MinCPUsNode=1 Comment=y\n"
     )
-    full = Binding(3, (0, 1, 3))
-    assert parse_bindings(line) == {"5": {"n1": full, "n2": full, "n3": Binding(1, ())}}
+    full = Binding(allocated_cpus=3, gpus=(0, 1, 3))
+    assert parse_bindings(line) == {"5": {"n1": full, "n2": full, "n3": Binding(allocated_cpus=1, gpus=())}}
 
 
 def test_a_job_name_cannot_claim_somebody_elses_gpu() -> None:
@@ -125,7 +126,7 @@ def test_a_job_name_cannot_claim_somebody_elses_gpu() -> None:
     line = f"JobId=12 JobName={fake} UserId=r(0)   Nodes=n1 CPU_IDs=2 Mem=1 GRES= MinCPUsNode=1 Comment=(null)\n"
     assert parse_bindings(line) == {}
     second = "JobId=13 JobName=a UserId=r(0)   Nodes=n1 CPU_IDs=2 Mem=1 GRES= MinCPUsNode=1 Comment=(null)\n"
-    assert parse_bindings(line + second) == {"13": {"n1": Binding(1, ())}}
+    assert parse_bindings(line + second) == {"13": {"n1": Binding(allocated_cpus=1, gpus=())}}
     smuggled = "JobId=14 JobName=a\n" + second.replace("CPU_IDs=2", "CPU_IDs=0-7") + second
     assert "13" not in parse_bindings(smuggled)
 

@@ -8,7 +8,7 @@ from vispa_green.agent.watch import BindingSource
 from vispa_green.config import SlurmSection
 from vispa_green.errors import SlurmError
 from vispa_green.model import Binding, JobId
-from vispa_green.slurm import bindings as slurm
+from vispa_green.slurm.bindings import bindings
 from vispa_green.slurm.commands import available
 
 log = logging.getLogger(__name__)
@@ -24,11 +24,10 @@ def slurm_bindings(settings: SlurmSection, node: str) -> list[BindingSource]:
 
     def ask(job_id: JobId) -> Binding:
         try:
-            held = slurm.bindings(job_id, timeout_s=min(settings.timeout_s, PATIENCE_S))
+            held = bindings(job_id, timeout_s=min(settings.timeout_s, PATIENCE_S))
         except SlurmError as error:
             log.warning("%s: asking the job's own processes instead", error)
             return Binding()
-        found = held.get(job_id, {}).get(node)
-        return Binding(None, found.cpus, found.gpus) if found else Binding()
+        return held.get(job_id, {}).get(node, Binding())
 
     return [ask]

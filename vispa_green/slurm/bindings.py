@@ -1,27 +1,18 @@
-"""Which cores and GPUs of which node a job holds, from ``scontrol -o -d show job``."""
+"""How many CPUs and which GPUs of which node a job holds, from ``scontrol -o -d show job``."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from vispa_green.errors import SlurmError
-from vispa_green.model import JobId
+from vispa_green.model import Binding, JobId
 from vispa_green.slurm.commands import run
 from vispa_green.slurm.hostlist import expand, expand_numbers
 
 _RECORD = re.compile(r"^(?=JobId=\d+ )", re.MULTILINE)
 _HELD = re.compile(r"\sNodes=(\S+) CPU_IDs=(\S+) Mem=\S+ GRES=(\S*)")
 _GPU_INDEX = re.compile(r"(?:^|,)gpu(?::[^,:()]+)*\(IDX:([\d,-]+)\)")
-
-
-@dataclass(frozen=True, slots=True)
-class Binding:
-    """What a job holds on one node: how many CPUs, and the indices of its GPUs in Slurm's order."""
-
-    cpus: int
-    gpus: tuple[int, ...]
 
 
 def bindings(job_id: JobId | None = None, *, timeout_s: float) -> dict[JobId, dict[str, Binding]]:
@@ -66,6 +57,6 @@ def gpu_indices(gres: str) -> tuple[int, ...]:
 def _held(record: str) -> Iterator[tuple[str, Binding]]:
     merged: Mapping[str, Binding] = {}
     for nodes, cpu_ids, gres in _HELD.findall(record):
-        binding = Binding(len(expand_numbers(cpu_ids)), gpu_indices(gres))
+        binding = Binding(allocated_cpus=len(expand_numbers(cpu_ids)), gpus=gpu_indices(gres))
         merged = {**merged, **dict.fromkeys(expand(nodes), binding)}
     yield from merged.items()
