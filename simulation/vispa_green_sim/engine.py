@@ -17,12 +17,12 @@ from typing import Any
 from simpy import Environment
 from simpy.events import NORMAL, Event, EventPriority
 
-from vispa_green_sim.errors import GateError, MachineError
+from vispa_green_sim.errors import GateError, MachineError, SimulationError
 from vispa_green_sim.gate import Gate, QueueView
 from vispa_green_sim.machine import Machine
 from vispa_green_sim.result import Run
 from vispa_green_sim.scheduling import DISCIPLINES, Setting
-from vispa_green_sim.sleep import Sleep, Sleepers, StateLog
+from vispa_green_sim.sleep import Sleep, StateLog, Timer
 from vispa_green_sim.workload import Workload
 
 SUBMISSION, RELEASE, PASS = EventPriority(2), EventPriority(3), EventPriority(4)
@@ -62,7 +62,7 @@ def simulate(
     """Run the workload to its end and return what happened.
 
     Raise `MachineError` for a job that never fits, `UnknownPlugin` for a policy that is not there,
-    `GateError` for a gate whose answer is no time.
+    `GateError` for a gate whose answer is no time, `SimulationError` if a job is never started.
     """
     _check(workload, machine)
     engine = _Engine(workload, machine, policy, measures, progress)
@@ -100,7 +100,6 @@ class _Engine:
         "_next",
         "_pace",
         "_progress",
-        "_sleepers",
         "_view",
         "_wanted",
         "_workload",
@@ -117,9 +116,8 @@ class _Engine:
         self._env = Environment(first)
         self._workload = workload
         self._gate, self._asked, self._pace = measures.gate, measures.asked, measures.pace
-        self._sleepers = Sleepers(machine, measures.sleep, first, self._after) if measures.sleep else None
-        delay = self._sleepers.boot_delay if self._sleepers else None
-        setting = Setting(workload, machine, self._start, delay, measures.place, measures.options)
+        timer = Timer(first, self._after)
+        setting = Setting(workload, machine, self._start, timer, measures.sleep, measures.place, measures.options)
         self._discipline = DISCIPLINES.load(policy)(setting)
         self._complete = self._discipline.complete
         self.starts = array("q", bytes(8 * jobs))
@@ -136,13 +134,18 @@ class _Engine:
     @property
     def log(self) -> StateLog | None:
         """The states of nodes over time, if any slept."""
-        return self._sleepers.log if self._sleepers else None
+        return self._discipline.log
 
     def run(self) -> None:
         """Play the workload."""
         if self._left:
             _Moment(self._env, SUBMISSION, 0, self._submit)
             self._env.run()
+        if self._left:
+            raise SimulationError(
+                f"{self._left} of {len(self._workload)} jobs never ran although all else had ended; "
+                "does a job ask for more than any node of its partition has?"
+            )
 
     def _after(self, delay: int, do: Callable[[Event], None]) -> None:
         _Moment(self._env, NORMAL, delay, do)
@@ -186,22 +189,17 @@ class _Engine:
         self._consider(event.job, int(self._env.now))
         self._request_pass()
 
-    def _start(self, job: int) -> int:
-        """Start a job now; return how long its nodes take to wake up."""
-        now = int(self._env.now)
-        delay = self._sleepers.take(self._workload.processors[job], now) if self._sleepers is not None else 0
-        start = now + delay
+    def _start(self, job: int, delay: int) -> None:
+        """Let a job run after ``delay``, the time for which its nodes wake up."""
+        start = int(self._env.now) + delay
         run = self._workload.run_s[job] if self._pace is None else self._pace(job, start)
         self.starts[job] = start
         self.ends[job] = start + run
         _Moment(self._env, NORMAL, delay + run, self._finish, job)
-        return delay
 
     def _finish(self, event: _Moment) -> None:
         job = event.job
-        self._complete(job)
-        if self._sleepers is not None:
-            self._sleepers.give(self._workload.processors[job], int(self._env.now))
+        self._complete(job, int(self._env.now))
         self._left -= 1
         if self._progress is not None:
             self._report()
@@ -216,8 +214,6 @@ class _Engine:
     def _pass(self, _: Event) -> None:
         self._is_pass_due = False
         now = int(self._env.now)
-        if self._sleepers is not None:
-            self._sleepers.clock = now
         wanted = self._discipline.start_jobs(now)
         if wanted is not None and (self._wanted is None or not now < self._wanted <= wanted):
             self._wanted = wanted

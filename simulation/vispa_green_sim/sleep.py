@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -30,7 +30,13 @@ class Sleep:
             raise PowerError(f"nodes cannot sleep after {self.after_s} s with {self.spare} spare; take 1 s or more")
 
 
-After = Callable[[int, Callable[[Event], None]], None]
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """The engine's clock as a pool of nodes needs it."""
+
+    begin_s: int
+    after: Callable[[int, Callable[[Event], None]], None]
+    """``after(delay_s, do)``"""
 
 
 class State(IntEnum):
@@ -85,25 +91,24 @@ class StateLog:
 class Sleepers:
     """The nodes of a machine of one class, as numbers."""
 
-    __slots__ = ("_after", "_awake", "_idle", "_is_armed", "_off", "_power", "_rule", "clock", "log")
+    __slots__ = ("_after", "_awake", "_idle", "_is_armed", "_off", "_power", "_rule", "log")
 
-    def __init__(self, machine: Machine, rule: Sleep, now: int, after: After) -> None:
-        """Begin with all nodes idle; ``after(delay_s, do)`` sets a timer."""
+    def __init__(self, machine: Machine, rule: Sleep, timer: Timer) -> None:
+        """Begin with all nodes idle."""
         if len(machine.classes) != 1 or machine.classes[0].cpus != 1:
-            raise PowerError("nodes of several classes or sizes sleep one by one: use the policy slurm_like")
+            raise PowerError("nodes of several classes or sizes sleep one by one: take the policy slurm_like")
+        now = timer.begin_s
         self.log = StateLog(now)
         self._power = machine.classes[0].power
-        self._rule, self._after = rule, after
+        self._rule, self._after = rule, timer.after
         self._idle: deque[list[int]] = deque([[now, machine.nodes]])  # [idle since, nodes], the latest at the right
         self._off: deque[list[int]] = deque()  # [off from, nodes], the earliest at the left
         self._awake = machine.nodes
         self._is_armed = False
-        self.clock = now
-        """The time for `boot_delay`; whoever asks sets it first."""
         self._arm(now)
 
-    def boot_delay(self, nodes: int) -> int:
-        """Return how long ``nodes`` nodes taken at ``clock`` would have to wake up."""
+    def boot_delay(self, nodes: int, now: int) -> int:
+        """Return how long ``nodes`` nodes taken now would have to wake up."""
         missing = nodes - self._awake
         if missing <= 0:
             return 0
@@ -113,16 +118,15 @@ class Sleepers:
             missing -= count
             if missing <= 0:
                 break
-        return max(0, last - self.clock) + self._power.boot_s
+        return max(0, last - now) + self._power.boot_s
 
     def take(self, nodes: int, now: int) -> int:
         """Give nodes to a job; return for how long they boot. Those idle last go first."""
-        self.clock = now
         if nodes <= self._awake:
             self._take_idle(nodes)
             self.log.add(now, BEGIN, nodes)
             return 0
-        delay, awake = self.boot_delay(nodes), self._awake
+        delay, awake = self.boot_delay(nodes, now), self._awake
         if awake:
             self._take_idle(awake)
             self.log.add(now + delay, BEGIN, awake)
@@ -131,7 +135,6 @@ class Sleepers:
 
     def give(self, nodes: int, now: int) -> None:
         """Take nodes back from a job: they are idle from now."""
-        self.clock = now
         if self._idle and self._idle[-1][0] == now:
             self._idle[-1][1] += nodes
         else:
@@ -172,7 +175,6 @@ class Sleepers:
 
     def _expire(self, event: Event) -> None:
         now = int(event.env.now)
-        self.clock = now
         self._is_armed = False
         while self._awake > self._rule.spare and self._idle[0][0] + self._rule.after_s <= now:
             group = self._idle[0]
@@ -189,3 +191,73 @@ class Sleepers:
         self.log.add(now, DOWN, nodes)
         self.log.add(off, GONE, nodes)
         self._off.append([off, nodes])
+
+
+class NodeSleepers:
+    """The same for nodes with names and sizes of their own; which ones a job gets, its discipline says.
+
+    A node is idle when no job is on it; nodes of a job that boot are there together, as late as possible.
+    """
+
+    __slots__ = ("_after", "_idle_since", "_is_armed", "_kinds", "_off_from", "_powers", "_rule", "log")
+
+    def __init__(self, machine: Machine, rule: Sleep, timer: Timer) -> None:
+        """Begin with all nodes idle; nodes are numbered through all classes in order."""
+        self.log = StateLog(timer.begin_s)
+        self._rule, self._after = rule, timer.after
+        self._kinds = [index for index, kind in enumerate(machine.classes) for _ in range(kind.count)]
+        self._powers = [kind.power for kind in machine.classes]
+        self._idle_since = dict.fromkeys(range(machine.nodes), timer.begin_s)  # the longest idle first
+        self._off_from: dict[int, int] = {}
+        self._is_armed = False
+        self._arm(timer.begin_s)
+
+    def is_off(self, node: int) -> bool:
+        """Say whether a node would have to boot."""
+        return node in self._off_from
+
+    def boot_delay(self, nodes: Iterable[int], now: int) -> int:
+        """Return how long these nodes would have to wake up."""
+        off = self._off_from
+        return max((max(0, off[n] - now) + self._powers[self._kinds[n]].boot_s for n in nodes if n in off), default=0)
+
+    def take(self, nodes: Collection[int], now: int) -> int:
+        """Give idle or sleeping nodes to a job; return for how long they boot."""
+        delay = self.boot_delay(nodes, now)
+        for node in nodes:
+            kind = self._kinds[node]
+            if self._off_from.pop(node, None) is None:
+                del self._idle_since[node]
+                self.log.add_of_class(now + delay, BEGIN, 1, kind)
+            else:
+                self.log.add_of_class(now + delay - self._powers[kind].boot_s, WAKE, 1, kind)
+                self.log.add_of_class(now + delay, UP, 1, kind)
+        return delay
+
+    def give(self, nodes: Iterable[int], now: int) -> None:
+        """Take back nodes on which no job is left."""
+        for node in nodes:
+            self._idle_since[node] = now
+            self.log.add_of_class(now, END, 1, self._kinds[node])
+        if not self._is_armed:
+            self._arm(now)
+
+    def _arm(self, now: int) -> None:
+        if len(self._idle_since) > self._rule.spare:
+            self._is_armed = True
+            longest = next(iter(self._idle_since.values()))
+            self._after(max(0, longest + self._rule.after_s - now), self._expire)
+
+    def _expire(self, event: Event) -> None:
+        now = int(event.env.now)
+        self._is_armed = False
+        while len(self._idle_since) > self._rule.spare:
+            node, since = next(iter(self._idle_since.items()))
+            if since + self._rule.after_s > now:
+                break
+            del self._idle_since[node]
+            kind = self._kinds[node]
+            self._off_from[node] = now + self._powers[kind].shutdown_s
+            self.log.add_of_class(now, DOWN, 1, kind)
+            self.log.add_of_class(self._off_from[node], GONE, 1, kind)
+        self._arm(now)

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from vispa_green.registry import Registry
 from vispa_green_sim.machine import Machine
+from vispa_green_sim.sleep import Sleep, StateLog, Timer
 from vispa_green_sim.workload import Workload
 
 
@@ -36,7 +37,11 @@ class Discipline(Protocol):
     def enqueue(self, job: int) -> None:
         """Take in a job that has become eligible."""
 
-    def complete(self, job: int) -> None:
+    @property
+    def log(self) -> StateLog | None:
+        """What nodes went through; ``None`` if they never sleep."""
+
+    def complete(self, job: int, now: int) -> None:
         """Take back what a job held."""
 
     def start_jobs(self, now: int) -> int | None:
@@ -52,10 +57,11 @@ class Setting:
 
     workload: Workload
     machine: Machine
-    start: Callable[[int], int]
-    """``start(job)`` starts a job now; returns for how many seconds its nodes wake up before it runs."""
-    boot_delay: Callable[[int], int] | None = None
-    """``boot_delay(processors)``: what `start` would return; ``None`` if nodes never sleep."""
+    start: Callable[[int, int], None]
+    """``start(job, delay_s)`` gives a job its nodes now; it runs when they have woken up, after the delay."""
+    timer: Timer
+    sleep: Sleep | None = None
+    """When idle nodes are switched off; ``None``: never."""
     place: Sequence[int] | None = None
     """The key of each job that orders the queue; ``None``: its index, i.e. submission order."""
     options: object = None

@@ -5,18 +5,19 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 
 from vispa_green_sim.scheduling import Setting
+from vispa_green_sim.sleep import Sleepers, StateLog
 
 
 class Counted:
     """A queue in order of place, a count of free processors and the running jobs by predicted end."""
 
     __slots__ = (
-        "_boot_delay",
         "_place",
         "_predicted_end",
         "_processors",
         "_request",
         "_settled",
+        "_sleepers",
         "_start",
         "free",
         "queue",
@@ -31,7 +32,7 @@ class Counted:
         self._processors = setting.workload.processors
         self._request = setting.workload.request_s
         self._start = setting.start
-        self._boot_delay = setting.boot_delay
+        self._sleepers = Sleepers(setting.machine, setting.sleep, setting.timer) if setting.sleep else None
         self._place = setting.place
         self._predicted_end: dict[int, int] = {}
         self._settled = 0
@@ -52,16 +53,27 @@ class Counted:
             insort(queue, job, key=place.__getitem__)
         self._settled = 0
 
-    def complete(self, job: int) -> None:
+    @property
+    def log(self) -> StateLog | None:
+        """What nodes went through."""
+        return self._sleepers.log if self._sleepers else None
+
+    def complete(self, job: int, now: int) -> None:
         """Free a job's processors."""
         running = self.running
         del running[bisect_left(running, (self._predicted_end.pop(job), job))]
-        self.free += self._processors[job]
+        width = self._processors[job]
+        self.free += width
         self._settled = 0
+        if self._sleepers is not None:
+            self._sleepers.give(width, now)
 
     def _begin(self, job: int, now: int) -> None:
-        end = now + self._start(job) + self._request[job]
-        self.free -= self._processors[job]
+        width = self._processors[job]
+        delay = 0 if self._sleepers is None else self._sleepers.take(width, now)
+        self._start(job, delay)
+        end = now + delay + self._request[job]
+        self.free -= width
         self._predicted_end[job] = end
         insort(self.running, (end, job))
 

@@ -31,15 +31,15 @@ class Conservative(Counted):
         super().enqueue(job)
         self._fresh.append(job)
 
-    def complete(self, job: int) -> None:
+    def complete(self, job: int, now: int) -> None:
         """Free a job's processors; the next pass gives them to those who wait."""
         self._freed.append((self._predicted_end[job], self._processors[job]))
-        super().complete(job)
+        super().complete(job, now)
 
     def start_jobs(self, now: int) -> int | None:
         """Bring the reservations up to date and start the jobs whose time has come."""
         overdue = bool(self.running) and self.running[0][0] <= now
-        if overdue or self._boot_delay is not None:
+        if overdue or any(end < now for end, _ in self._freed) or self._sleepers is not None:
             self._lay_anew(now)
         else:
             self._update(now)
@@ -85,7 +85,7 @@ class Conservative(Counted):
         processors, request = self._processors, self._request
         self._profile = Profile.of_running(now, self.free, self.running, processors)
         for job in self.queue:
-            boot = 0 if self._boot_delay is None else self._boot_delay(processors[job])
+            boot = 0 if self._sleepers is None else self._sleepers.boot_delay(processors[job], now)
             self._reserved[job] = self._profile.reserve(processors[job], request[job] + boot)
 
     def _forget_edges(self, now: int) -> None:

@@ -27,7 +27,7 @@ class Easy(Counted):
 
     def _backfill(self, now: int, first: int) -> None:
         """Try the jobs from position ``first``; those before it are known not to fit."""
-        queue, processors, request, boot_delay = self.queue, self._processors, self._request, self._boot_delay
+        queue, processors, request, sleepers = self.queue, self._processors, self._request, self._sleepers
         shadow, extra = self._reservation(now)
         room = shadow - now
         started = []
@@ -36,7 +36,7 @@ class Easy(Counted):
             width = processors[job]
             if width > self.free:
                 continue
-            length = request[job] if boot_delay is None else request[job] + boot_delay(width)
+            length = request[job] if sleepers is None else request[job] + sleepers.boot_delay(width, now)
             if length > room:
                 if width > extra:
                     continue
