@@ -17,17 +17,28 @@ PATIENCE_S = 2.0
 """The next reading waits for the answer, so the controller gets less time here than elsewhere."""
 
 
+class SlurmBindings:
+    """Slurm as a source of bindings; why it does not answer is logged once, not for each job."""
+
+    def __init__(self, node: str, timeout_s: float) -> None:
+        self._node, self._timeout_s = node, timeout_s
+        self._trouble = ""
+
+    def __call__(self, job_id: JobId) -> Binding:
+        """Return what Slurm says the job holds of this node; nothing known where it does not answer."""
+        try:
+            held = bindings(job_id, timeout_s=self._timeout_s)
+        except SlurmError as error:
+            if str(error) != self._trouble:
+                log.warning("%s: asking the jobs' own processes instead", error)
+            self._trouble = str(error)
+            return Binding()
+        self._trouble = ""
+        return held.get(job_id, {}).get(self._node, Binding())
+
+
 def slurm_bindings(settings: SlurmSection, node: str) -> list[BindingSource]:
     """Return Slurm as the first source of bindings, none where it is switched off or not installed."""
     if not settings.enabled or not available():
         return []
-
-    def ask(job_id: JobId) -> Binding:
-        try:
-            held = bindings(job_id, timeout_s=min(settings.timeout_s, PATIENCE_S))
-        except SlurmError as error:
-            log.warning("%s: asking the job's own processes instead", error)
-            return Binding()
-        return held.get(job_id, {}).get(node, Binding())
-
-    return [ask]
+    return [SlurmBindings(node, min(settings.timeout_s, PATIENCE_S))]
