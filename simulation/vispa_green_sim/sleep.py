@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -199,7 +200,7 @@ class NodeSleepers:
     A node is idle when no job is on it; nodes of a job that boot are there together, as late as possible.
     """
 
-    __slots__ = ("_after", "_idle_since", "_is_armed", "_kinds", "_off_from", "_powers", "_rule", "log")
+    __slots__ = ("_after", "_idle_since", "_is_armed", "_kinds", "_off_from", "_powers", "_ready_s", "_rule", "log")
 
     def __init__(self, machine: Machine, rule: Sleep, timer: Timer) -> None:
         """Begin with all nodes idle; nodes are numbered through all classes in order."""
@@ -209,30 +210,34 @@ class NodeSleepers:
         self._powers = [kind.power for kind in machine.classes]
         self._idle_since = dict.fromkeys(range(machine.nodes), timer.begin_s)  # the longest idle first
         self._off_from: dict[int, int] = {}
+        self._ready_s = [timer.begin_s] * machine.nodes
+        """When a node's first job could run: another one that comes while it boots waits as long."""
         self._is_armed = False
         self._arm(timer.begin_s)
 
-    def is_off(self, node: int) -> bool:
-        """Say whether a node would have to boot."""
-        return node in self._off_from
+    @property
+    def off(self) -> AbstractSet[int]:
+        """The nodes that would have to boot."""
+        return self._off_from.keys()
 
-    def boot_delay(self, nodes: Iterable[int], now: int) -> int:
-        """Return how long these nodes would have to wake up."""
-        off = self._off_from
-        return max((max(0, off[n] - now) + self._powers[self._kinds[n]].boot_s for n in nodes if n in off), default=0)
+    def take(self, nodes: Collection[int], fresh: Collection[int], now: int) -> int:
+        """Give nodes to a job, the ``fresh`` ones without a job until now; return for how long they boot.
 
-    def take(self, nodes: Collection[int], now: int) -> int:
-        """Give idle or sleeping nodes to a job; return for how long they boot."""
-        delay = self.boot_delay(nodes, now)
-        for node in nodes:
-            kind = self._kinds[node]
-            if self._off_from.pop(node, None) is None:
+        A node that another job keeps awake serves at once, but waits for those that boot.
+        """
+        off, powers, kinds = self._off_from, self._powers, self._kinds
+        delay = max((max(0, off[n] - now) + powers[kinds[n]].boot_s for n in fresh if n in off), default=0)
+        for node in fresh:
+            kind = kinds[node]
+            if off.pop(node, None) is None:
                 del self._idle_since[node]
                 self.log.add_of_class(now + delay, BEGIN, 1, kind)
+                self._ready_s[node] = now + delay
             else:
-                self.log.add_of_class(now + delay - self._powers[kind].boot_s, WAKE, 1, kind)
+                self.log.add_of_class(now + delay - powers[kind].boot_s, WAKE, 1, kind)
                 self.log.add_of_class(now + delay, UP, 1, kind)
-        return delay
+                self._ready_s[node] = now + delay
+        return max(delay, *(self._ready_s[node] - now for node in nodes), 0)
 
     def give(self, nodes: Iterable[int], now: int) -> None:
         """Take back nodes on which no job is left."""

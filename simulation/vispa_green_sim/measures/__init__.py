@@ -1,0 +1,143 @@
+"""What a site or its users could do differently, one file each; a file defines ``measure(**options) -> Measure``.
+
+A measure turns one plan of a simulation into another and touches nothing else, so measures combine: a
+scenario is a list of them. They see the grid as it was foreseen (`Setting.forecast`), never as it came.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from vispa_green.errors import did_you_mean
+from vispa_green.registry import Registry
+from vispa_green_sim.engine import Measures
+from vispa_green_sim.errors import SimulationError
+from vispa_green_sim.gate import Gate
+from vispa_green_sim.machine import Machine
+from vispa_green_sim.measures._together import Together
+from vispa_green_sim.sleep import Sleep
+from vispa_green_sim.workload import Workload
+
+Pace = Callable[[int, int], int]
+
+
+class MeasureError(SimulationError):
+    """A measure that cannot be taken as asked."""
+
+
+class Stage(IntEnum):
+    """When a measure has its turn, whatever its place in the list: each needs what the earlier ones leave."""
+
+    JOBS = 1
+    """Changes what jobs are: their number, length, requests, power."""
+    QUEUE = 2
+    """Changes the order of the queue, or the machine."""
+    GATES = 3
+    """Holds jobs; sees the jobs as they will be."""
+
+
+class Forecast(Protocol):
+    """The grid as it is foreseen. Carbon intensity in g/kWh; smaller is greener."""
+
+    def means(self, now_s: int, step_s: int, steps: int) -> npt.NDArray[np.float64]:
+        """Return the means of the next ``steps`` steps of ``step_s`` from ``now_s``, as foreseen at ``now_s``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a measure may know besides the plan."""
+
+    forecast: Forecast
+    adopts: npt.NDArray[np.bool_] = field(repr=False)
+    """Whether each job of the *original* workload takes part."""
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that a run depends on. Rows are what the engine calls jobs; ``origin`` says whose they are."""
+
+    workload: Workload = field(repr=False)
+    machine: Machine
+    job_mw: Sequence[int] = field(repr=False)
+    """The dynamic power of each row in mW, as `vispa_green_sim.power` gives it."""
+    origin: Sequence[int] = field(repr=False)
+    """The job of the original workload that each row is (a part of)."""
+    gates: tuple[tuple[Gate, Sequence[bool]], ...] = field(default=(), repr=False)
+    """Gates, each with the rows that it is asked about."""
+    sleep: Sleep | None = None
+    place: Sequence[int] | None = field(default=None, repr=False)
+    pace: Pace | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, workload: Workload, machine: Machine, job_mw: Sequence[int]) -> Plan:
+        """Return the plan without any measure."""
+        return cls(workload, machine, job_mw, range(len(workload)))
+
+    def adopting(self, setting: Setting) -> list[bool]:
+        """Say of each row whether its job takes part."""
+        whole: list[bool] = setting.adopts[np.asarray(self.origin, dtype=np.int64)].tolist()
+        return whole
+
+    def with_gate(self, gate: Gate, asked: Sequence[bool]) -> Plan:
+        """Return the plan with one more gate, asked about these rows."""
+        return replace(self, gates=(*self.gates, (gate, asked)))
+
+    def for_engine(self, options: object = None) -> Measures:
+        """Return what the engine is told; several gates act as one that opens when all agree."""
+        gate: Gate | None = None
+        asked: Sequence[bool] | None = None
+        if len(self.gates) == 1:
+            ((gate, asked),) = self.gates
+        elif self.gates:
+            gate = Together(self.gates)
+            asked = [any(row) for row in zip(*(rows for _, rows in self.gates), strict=True)]
+        return Measures(gate, asked, self.sleep, self.place, self.pace, options)
+
+
+class Measure(Protocol):
+    """One thing to do differently. Pure: it returns a new plan."""
+
+    @property
+    def stage(self) -> Stage:
+        """When it has its turn."""
+
+    def applied(self, plan: Plan, setting: Setting) -> Plan:
+        """Return the plan with the measure taken by those who take part in it."""
+
+
+MEASURES: Registry[Measure] = Registry("measure", __name__, "measure")
+
+
+def make(name: str, options: Mapping[str, Any]) -> Measure:
+    """Return a measure by name; raise `MeasureError` for an option that it does not have."""
+    factory = MEASURES.load(name)
+    known = inspect.signature(factory).parameters
+    takes_all = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values())
+    for option in options:
+        if option not in known and not takes_all:
+            raise MeasureError(
+                f"measure {name} has no option {option!r}{did_you_mean(option, list(known))}; "
+                f"it has {', '.join(known) or 'none'}"
+            )
+    for option, parameter in known.items():
+        if parameter.default is inspect.Parameter.empty and option not in options and not takes_all:
+            raise MeasureError(f"measure {name} needs the option {option!r}")
+    try:
+        return factory(**options)
+    except (TypeError, ValueError) as error:
+        raise MeasureError(f"measure {name}: {error}; correct its options") from error
+
+
+def take(measures: Sequence[Measure], plan: Plan, setting: Setting) -> Plan:
+    """Return the plan with all measures taken, in the order of their stages and else as listed."""
+    for measure in sorted(measures, key=lambda one: one.stage):
+        plan = measure.applied(plan, setting)
+    return plan
