@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
 import click
 
-from vispa_green.cli._fields import FIELDS, chosen_fields, parsable, table
+from vispa_green.cli._fields import FIELDS, Field, chosen_fields, parsable, table
 from vispa_green.cli._grid import print_json, stamp, warn
 from vispa_green.cli._options import config_option, json_option
 from vispa_green.cli._selection import choose
 from vispa_green.local_zone import local_zone
-from vispa_green.reports.collect import Material, collect
+from vispa_green.reports.collect import JobChoice, Material, collect
 from vispa_green.reports.jobs import JobEnergy
 from vispa_green.reports.units import energy_text, mass_text, percent_text
 from vispa_green.session import open_session
@@ -40,18 +41,7 @@ DEFAULT_FORMAT = "jobid,jobname,user,elapsed,cpuenergy,dramenergy,gpuenergy,idle
 @click.option("--helpformat", is_flag=True, help="List the fields for --format.")
 @config_option
 @json_option
-def command(
-    *,
-    columns: str,
-    noheader: bool,
-    with_end: bool,
-    without_end: bool,
-    delimiter: str,
-    helpformat: bool,
-    as_json: bool,
-    config_file: Path | None,
-    **selection: Any,  # noqa: ANN401 - click's own values, named in _choice
-) -> None:
+def command(config_file: Path | None, **asked: Any) -> None:  # noqa: ANN401 - click's own values
     """Show what jobs cost in energy and CO2; my own of today, unless told otherwise.
 
     The whole run of a job counts, also what lies outside of -S and -E. QUALITY is the worst that went into a row:
@@ -64,33 +54,42 @@ def command(
       vispa-green energy -a -S 2026-11-01 -o jobid,user,energy%12,co2
       vispa-green energy --json | jq '[.jobs[].energy_uj] | add'
     """
-    if helpformat:
+    if asked["helpformat"]:
         click.echo("\n".join(f"{field.name:<11} {field.about}" for field in FIELDS.values()))
         return
-    fields = chosen_fields(columns)
+    fields = chosen_fields(asked["columns"])
     zone = local_zone(os.environ)
     session = open_session(config_file)
-    choice = choose(
-        jobs=selection["jobs"],
-        users=selection["user"],
-        accounts=selection["accounts"],
-        start=selection["starttime"],
-        end=selection["endtime"],
-        all_users=selection["allusers"],
-        now=session.now.utc,
+    material = collect(session, _choice(asked, session.now.utc, zone))
+    warn(material.warnings)
+    _print(material, fields, zone, asked)
+
+
+def _choice(asked: dict[str, Any], now: datetime, zone: tzinfo) -> JobChoice:
+    return choose(
+        jobs=asked["jobs"],
+        users=asked["user"],
+        accounts=asked["accounts"],
+        start=asked["starttime"],
+        end=asked["endtime"],
+        all_users=asked["allusers"],
+        now=now,
         zone=zone,
     )
-    material = collect(session, choice)
-    rows = material.rows()
-    warn(material.warnings)
-    if as_json:
+
+
+def _print(material: Material, fields: Sequence[Field], zone: tzinfo, asked: dict[str, Any]) -> None:
+    rows, header = material.rows(), not asked["noheader"]
+    if asked["as_json"]:
         print_json({"jobs": [record(row) for row in rows]})
-    elif with_end or without_end:
-        for line in parsable(rows, fields, zone, header=not noheader, delimiter=delimiter, trailing=not without_end):
+    elif asked["with_end"] or asked["without_end"]:
+        trailing = not asked["without_end"]
+        lines = parsable(rows, fields, zone, header=header, delimiter=asked["delimiter"], trailing=trailing)
+        for line in lines:
             click.echo(line)
     else:
-        click.echo("\n".join(table(rows, fields, zone, header=not noheader)))
-        if not noheader:
+        click.echo("\n".join(table(rows, fields, zone, header=header)))
+        if header:
             click.echo(_total(rows, material))
 
 
