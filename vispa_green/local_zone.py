@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -15,6 +15,20 @@ def local_zone(environment: Mapping[str, str], system_zone: Path = Path("/etc/lo
         if name:
             return ZoneInfo(name)
         with system_zone.open("rb") as file:
-            return ZoneInfo.from_file(file)
+            return ZoneInfo.from_file(file, key=_key(system_zone))
     except (OSError, ValueError, ZoneInfoNotFoundError):
         return UTC
+
+
+def zone_name(zone: tzinfo, at: datetime) -> str:
+    """Return what people call a zone: ``Europe/Berlin``, else what its clocks show at that time, e.g. ``CET``."""
+    key: str | None = getattr(zone, "key", None)
+    if key and not key.startswith("Etc/"):
+        return key
+    return at.astimezone(zone).tzname() or "local time"
+
+
+def _key(system_zone: Path) -> str | None:
+    """Return the name of the file below ``zoneinfo`` that it links to; ``None`` for a copy."""
+    _, found, name = str(system_zone.resolve()).partition("/zoneinfo/")
+    return name if found else None

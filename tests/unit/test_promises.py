@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from vispa_green.carbon import GridSignal, without_overlap
-from vispa_green.local_zone import local_zone
+from vispa_green.local_zone import local_zone, zone_name
 from vispa_green.model import (
     Component,
     GridKind,
@@ -24,6 +25,7 @@ from vispa_green.promises import Verdict, belongs, outcome
 
 T0 = datetime(2026, 6, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+BERLIN = Path("/usr/share/zoneinfo/Europe/Berlin")
 KWH = 3_600_000_000_000
 CO2 = Quantity.CARBON_INTENSITY
 PROMISE = Promise("7", "ada", T0, T0 + 2 * HOUR, HOUR, T0 + 9 * HOUR, CO2, 100, 400, "best_mean", "greenest")
@@ -97,3 +99,14 @@ def test_the_local_zone_is_that_of_tz_else_the_systems(tmp_path: Path) -> None:
     assert summer.astimezone(local_zone({"TZ": "Europe/Berlin"})).hour == 2
     assert local_zone({"TZ": "no/such/zone"}) is UTC
     assert local_zone({}, tmp_path / "none") is UTC
+
+
+@pytest.mark.skipif(not BERLIN.exists(), reason="needs the zones of the system (apt install tzdata)")
+def test_a_zone_is_called_as_people_call_it(tmp_path: Path) -> None:
+    summer = datetime(2026, 7, 1, tzinfo=UTC)
+    link, copy = tmp_path / "link", tmp_path / "copy"
+    link.symlink_to(BERLIN)
+    copy.write_bytes(BERLIN.read_bytes())
+    names = [zone_name(local_zone({}, zone), summer) for zone in (link, copy, tmp_path / "none")]
+    assert names == ["Europe/Berlin", "CEST", "UTC"]
+    assert zone_name(ZoneInfo("Etc/UTC"), summer) == "UTC"

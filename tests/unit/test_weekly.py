@@ -20,14 +20,16 @@ from lab.mailsink import MailSink
 from lab.story import Story
 
 from vispa_green.errors import UsageError
-from vispa_green.model import Component, JobFact, Quality, Quantity
-from vispa_green.reports.jobs import EnergyParts, JobEnergy
+from vispa_green.ledgers import open_ledger
+from vispa_green.model import Component, JobFact, Quality, Quantity, Selection
+from vispa_green.reports.jobs import EnergyParts, GridBackground, JobEnergy, job_energies
+from vispa_green.reports.render import render_weekly
 from vispa_green.reports.units import UJ_PER_WH
-from vispa_green.reports.weekly import Week, WeekFigures, advice
+from vispa_green.reports.weekly import Week, WeekFigures, advice, weekly_report
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ME = pwd.getpwuid(os.getuid()).pw_name
-MONDAY = datetime(2026, 11, 16, tzinfo=BERLIN)
+MONDAY = datetime(2026, 11, 9, tzinfo=BERLIN)
 NONE = EnergyParts()
 JOB = JobEnergy(
     job_id="7", display_id="7", user="ada", account="", partition="", name="fit", state="COMPLETED", nodes=("n1",),
@@ -95,7 +97,7 @@ def test_a_good_week_is_thanked_for() -> None:
 
 @pytest.fixture
 def told(story: Story) -> Story:
-    """10 Wh on Monday and 30 Wh on Sunday of week 47, 80 Wh the week before; the sun shines on Monday only."""
+    """10 Wh on Monday and 30 Wh on Sunday of week 46, 80 Wh the week before; the sun shines on Monday only."""
     story.configure('[cluster]\nname = "lab"\n[mail]\ndomain = "example.org"\nsender = "green@example.org"\n')
     for hours, busy_wh, idle_wh, job in ((-24, 80, 0, "1"), (1, 8, 2, "2"), (6 * 24 + 23, 20, 10, "3")):
         shares = {Component.CPU: {job: (busy_wh * UJ_PER_WH, idle_wh * UJ_PER_WH)}}
@@ -113,7 +115,7 @@ def told(story: Story) -> Story:
     return story
 
 
-def weekly(story: Story, *arguments: str, week: str = "2026-W47") -> str:
+def weekly(story: Story, *arguments: str, week: str = "2026-W46") -> str:
     done = story.run("report", "weekly", "--week", week, *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -138,7 +140,7 @@ def test_the_text_says_it_in_words(told: Story) -> None:
     assert "16.0 g" in text
     assert "60 % renewable while your jobs ran (the grid's mean was 56 %)" in text
     assert "1 job rests on a power model, not on energy counters." in text
-    assert "Sun 22    30.0 Wh" in text
+    assert "Sun 15    30.0 Wh" in text
     assert "<b>fit & co</b>" in text
 
 
@@ -150,10 +152,10 @@ def test_the_mail_that_arrives_is_complete(told: Story) -> None:
     (mail,) = sink.messages
     message = mail.message
     assert (mail.sender, mail.recipients) == ("green@example.org", (f"{ME}@example.org",))
-    assert message["Subject"] == "Week 47: 40.0 Wh on lab"
+    assert message["Subject"] == "Week 46: 40.0 Wh on lab"
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["List-Id"] == "weekly energy reports <weekly.vispa-green.example.org>"
-    assert message["Message-ID"] == f"<weekly.2026-W47.{ME}@example.org>"
+    assert message["Message-ID"] == f"<weekly.2026-W46.{ME}@example.org>"
     assert abs(message["Date"].datetime - datetime.now(UTC)) < timedelta(minutes=5)  # noqa: TID251
     assert_complete(message)
 
@@ -170,6 +172,21 @@ def assert_complete(message: EmailMessage) -> None:
     assert 'src="http' not in body
     assert image.get_content_type() == "image/png"
     assert image.get_content().startswith(b"\x89PNG")
+
+
+def test_a_week_that_is_not_over_says_so(told: Story) -> None:
+    week = Week.named("2026-W46", BERLIN)
+    ledger = open_ledger(told.url)
+    postings, presence = list(ledger.postings(Selection())), ledger.presence(Selection())
+    ledger.close()
+    rows = job_energies(postings, presence, [], GridBackground(), user_of=str, running_until=None)
+    for now, name in ((week.end - timedelta(hours=1), "46 so far"), (week.end, "46")):
+        report = weekly_report(ME, week, rows, postings, GridBackground(), now)
+        pages = render_weekly(report, "lab")
+        assert pages.subject.startswith(f"Week {name}: ")
+        assert f"week 2026-W{name}" in pages.text
+        assert f"week 2026-W{name} ·" in pages.html
+        assert ("the whole week before had 80.0 Wh" in pages.text) is ("so far" in name)
 
 
 def test_a_preview_is_the_mail_or_a_page_by_itself(told: Story, tmp_path: Path) -> None:
@@ -194,10 +211,10 @@ def test_a_mail_that_cannot_be_sent_is_one_line_that_says_why(told: Story) -> No
     with MailSink(refused=[f"{ME}@example.org"]) as sink:
         text = told.config.read_text()
         told.config.write_text(f'{text}host = "{sink.host}"\nport = {sink.port}\n')
-        refused = told.run("report", "weekly", "--week", "2026-W47", "--send")
+        refused = told.run("report", "weekly", "--week", "2026-W46", "--send")
     assert refused.returncode == 1
     assert f"takes no mail for {ME}@example.org; is [mail] domain right?" in refused.stderr
-    absent = told.run("report", "weekly", "--week", "2026-W47", "--send")
+    absent = told.run("report", "weekly", "--week", "2026-W46", "--send")
     assert "cannot be reached" in absent.stderr
     assert "[mail] host and port" in absent.stderr
     assert absent.stderr.count("\n") == 1
@@ -207,7 +224,7 @@ def test_a_missing_extra_names_the_command_that_installs_it(told: Story, tmp_pat
     """An interpreter that finds no matplotlib: its place is taken by a file that cannot be imported."""
     (tmp_path / "hidden").mkdir()
     (tmp_path / "hidden/matplotlib.py").write_text("raise ImportError('hidden')\n")
-    done = told.run("report", "weekly", "--week", "2026-W47", PYTHONPATH=f"{tmp_path}/hidden")
+    done = told.run("report", "weekly", "--week", "2026-W46", PYTHONPATH=f"{tmp_path}/hidden")
     assert done.returncode == 1
     assert done.stderr == (
         "vispa-green: reports need matplotlib and jinja2: run `pip install 'vispa-green[report]'`\n"

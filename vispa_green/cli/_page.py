@@ -19,6 +19,7 @@ def page_text(session: Session, start: datetime, end: datetime, zone: tzinfo) ->
     ledger = open_account(session)
     try:
         green = _green_jobs(session, ledger, material, start, end)
+        energies = list(ledger.node_energy(start, end))
         balance = ledger.balance()
     finally:
         ledger.close()
@@ -30,6 +31,7 @@ def page_text(session: Session, start: datetime, end: datetime, zone: tzinfo) ->
         made=session.now.utc,
         rows=material.rows(),
         postings=material.postings,
+        energies=energies,
         grid=material.grid,
         green_jobs=green,
         balance=balance,

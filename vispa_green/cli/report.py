@@ -106,7 +106,9 @@ def _weekly_report(session: Session, user: str, week: Any) -> tuple[WeeklyReport
     known_until: datetime = min(week.end, session.now.utc)
     choice = JobChoice(users=(user,), start=week.before.start, end=week.end)
     material = collect(session, choice, grid_span=(week.start, known_until))
-    return weekly_report(user, week, material.rows(), material.postings, material.grid), material.warnings
+    return weekly_report(
+        user, week, material.rows(), material.postings, material.grid, session.now.utc
+    ), material.warnings
 
 
 def _give_out(session: Session, report: WeeklyReport, preview: Path | None, *, send: bool) -> None:
@@ -122,12 +124,12 @@ def _give_out(session: Session, report: WeeklyReport, preview: Path | None, *, s
         click.echo(pages.text)
     if not send and (preview is None or preview.suffix == ".html"):
         return
-    message = mail.build_message(pages, report.user, report.week.name, section, session.now.utc)
+    message = mail.build_message(pages, report.user, report.name.replace(" ", "-"), section, session.now.utc)
     if preview is not None and preview.suffix != ".html":
         _write(preview, message.as_bytes())
         click.echo(f"wrote {preview}")
     if send and not report.jobs:
-        click.echo(f"{report.user} ran no jobs in {report.week.name}: nothing sent", err=True)
+        click.echo(f"{report.user} ran no jobs in {report.name}: nothing sent", err=True)
     elif send:
         mail.send(message, section)
         click.echo(f"sent to {message['To']}")
@@ -145,6 +147,7 @@ def _record(report: WeeklyReport) -> dict[str, Any]:
     return {
         "user": report.user,
         "week": report.week.name,
+        "is_over": report.is_over,
         "start": stamp(report.week.start),
         "end": stamp(report.week.end),
         "energy_uj": figures.parts.total_uj,

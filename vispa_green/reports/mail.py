@@ -28,7 +28,7 @@ def build_message(
 ) -> EmailMessage:
     """Return the mail: text, and HTML with its plot; raise `MailError` for a user no address can be made of.
 
-    The Message-ID is that of the user and week, so that a second sending is recognised as the same mail.
+    The Message-ID is that of the user and report, so that a second sending is recognised as the same mail.
     """
     message = EmailMessage()
     try:

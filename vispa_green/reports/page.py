@@ -1,30 +1,27 @@
-"""A page about the whole cluster in one file: power, grid, jobs, promises, the balance. Drawing apart, it is pure.
-
-The ledger tells over time what jobs were charged, so that is what the power plots show: each job's busy power, and
-the idle power that jobs carry. Idle energy that nobody carried and the system's share are sums of the balance.
-"""
+"""A page about the whole cluster in one file: power, grid, jobs, promises, the balance. Drawing apart, it is pure."""
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise
 
 from vispa_green.carbon import GridSignal, without_overlap
-from vispa_green.model import BalanceRow, JobId, JobPosting
+from vispa_green.local_zone import zone_name
+from vispa_green.model import BalanceRow, JobPosting, NodeEnergy
 from vispa_green.reports.jobs import GridBackground, JobEnergy, energy_parts
-from vispa_green.reports.plots import calm, legend_above, local_dates, new_figure, svg_text
+from vispa_green.reports.plots import aligned_panels, calm, local_dates, svg_text
+from vispa_green.reports.power import CARRIED, IDLE, OTHERS, SYSTEM, NodePower, node_powers
 from vispa_green.reports.render import template
-from vispa_green.reports.units import energy_text, percent_text
+from vispa_green.reports.units import percent_text
 
-BINS = 192
-SHORTEST_BIN = timedelta(minutes=1)
-NODES_DRAWN, JOBS_DRAWN, JOBS_LISTED = 8, 6, 100
+NODES_DRAWN, JOBS_LISTED = 8, 100
+SECONDS_MATTER = timedelta(hours=1)
+"""On a page about a shorter time, times have seconds."""
 JOB_COLOURS = ("#2f7d5b", "#d39b3a", "#5f7fa3", "#b5654a", "#7fb89a", "#8d6a9f")
-OTHERS, IDLE = "#a9b8b0", "#d9dedb"
+FIXED_COLOURS = {OTHERS: "#6d7f76", CARRIED: "#bdc8c2", IDLE: "#e4e9e6", SYSTEM: "#a79bb0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +41,6 @@ class GreenJob:
 
 
 @dataclass(frozen=True, slots=True)
-class NodePower:
-    """The mean power of one node by bin in W: of each drawn job, of the others, and idle carried by jobs."""
-
-    node: str
-    series: tuple[tuple[str, tuple[float, ...]], ...]
-    energy_uj: int
-
-    @property
-    def peak_w(self) -> float:
-        """The highest bin."""
-        return max(map(sum, zip(*(values for _, values in self.series), strict=True)), default=0.0)
-
-
-@dataclass(frozen=True, slots=True)
 class PageContent:
     """All that the page shows, of ``[start, end)``."""
 
@@ -68,6 +51,7 @@ class PageContent:
     made: datetime
     rows: Sequence[JobEnergy]
     postings: Sequence[JobPosting]
+    energies: Sequence[NodeEnergy]
     grid: GridBackground
     green_jobs: Sequence[GreenJob]
     balance: Sequence[BalanceRow]
@@ -75,16 +59,17 @@ class PageContent:
 
 def page_html(content: PageContent) -> str:
     """Return the page; raise `MailError` where the ``report`` extra is not installed."""
-    inside = [p for p in without_overlap(list(content.postings)) if p.end > content.start and p.start < content.end]
+    inside = [p for p in content.postings if p.end > content.start and p.start < content.end]
     names = {row.job_id: row.display_id for row in content.rows}
-    nodes = node_powers(inside, names, content.start, content.end)
-    parts = energy_parts(inside)
+    nodes = node_powers(content.energies, inside, names, content.start, content.end)
     costly = sorted(content.rows, key=lambda row: -(row.energy_uj or -1))
     words = {
         "page": content,
-        "local": lambda moment: f"{moment.astimezone(content.zone):%a %d %b %H:%M}" if moment else "–",
-        "parts": parts,
-        "power": [(node, _power_svg(node, content), _power_words(node)) for node in nodes[:NODES_DRAWN]],
+        "local": lambda moment: _local(moment, content),
+        "span": _span(content),
+        "zone": zone_name(content.zone, content.made),
+        "parts": energy_parts(without_overlap(inside)),
+        "power": [(node, _power_svg(node, content), _key(node)) for node in nodes[:NODES_DRAWN]],
         "nodes_left_out": len(nodes) - NODES_DRAWN,
         "grid_svg": _grid_svg(content),
         "grid_words": grid_words(content),
@@ -95,18 +80,6 @@ def page_html(content: PageContent) -> str:
         "broken": sum(row.difference_uj != 0 for row in content.balance),
     }
     return template("page.html", words)
-
-
-def node_powers(
-    postings: Iterable[JobPosting], names: Mapping[JobId, str], start: datetime, end: datetime
-) -> list[NodePower]:
-    """Return the power of every node in equal bins over ``[start, end)``, the largest consumer first."""
-    by_node: defaultdict[str, list[JobPosting]] = defaultdict(list)
-    for posting in postings:
-        by_node[posting.node].append(posting)
-    width = max(SHORTEST_BIN, (end - start) / BINS)
-    found = [_node_power(node, own, names, start, end, width) for node, own in by_node.items()]
-    return sorted(found, key=lambda power: -power.energy_uj)
 
 
 def grid_words(content: PageContent) -> str:
@@ -124,58 +97,39 @@ def grid_words(content: PageContent) -> str:
     return f"Mean of the grid: {', '.join(said)}.{shaded}"
 
 
-def _node_power(
-    node: str,
-    postings: Sequence[JobPosting],
-    names: Mapping[JobId, str],
-    start: datetime,
-    end: datetime,
-    width: timedelta,
-) -> NodePower:
-    bins = -(-(end - start) // width)
-    total: defaultdict[JobId, int] = defaultdict(int)
-    for posting in postings:
-        total[posting.job_id] += posting.busy_uj
-    drawn = sorted(total, key=lambda job: (-total[job], job))[:JOBS_DRAWN]
-    series = {job: [0.0] * bins for job in [*drawn, "others", "idle"]}
-    for posting in postings:
-        busy = series[posting.job_id if posting.job_id in drawn else "others"]
-        length = max(posting.end - posting.start, timedelta(microseconds=1))
-        first = max(0, (posting.start - start) // width)
-        for i in range(first, min(bins, -(-(posting.end - start) // width))):
-            overlap = min(posting.end, start + (i + 1) * width) - max(posting.start, start + i * width)
-            watts_per_uj = (overlap / length) / (width.total_seconds() * 1e6)
-            busy[i] += posting.busy_uj * watts_per_uj
-            series["idle"][i] += posting.idle_uj * watts_per_uj
-    labels = {"others": "other jobs", "idle": "idle, carried"}
-    named = [(labels.get(job, f"job {names.get(job, job)}"), tuple(values)) for job, values in series.items()]
-    shown = tuple((label, values) for label, values in named if any(values))
-    return NodePower(node, shown, sum(posting.busy_uj + posting.idle_uj for posting in postings))
+def _local(moment: datetime | None, content: PageContent) -> str:
+    if moment is None:
+        return "–"
+    seconds = ":%S" if content.end - content.start < SECONDS_MATTER else ""
+    return moment.astimezone(content.zone).strftime(f"%a %d %b %H:%M{seconds}")
 
 
-def _power_words(node: NodePower) -> str:
-    jobs = [label for label, _ in node.series if label.startswith("job ")]
-    listed = f"; most used {', '.join(jobs[:3])}" if jobs else ""
-    return f"{energy_text(node.energy_uj)} for jobs, at most {node.peak_w:.0f} W{listed}."
+def _span(content: PageContent) -> str:
+    """Return the time of the page, the day only once if it is one."""
+    clock = "%H:%M:%S" if content.end - content.start < SECONDS_MATTER else "%H:%M"
+    start, end = content.start.astimezone(content.zone), content.end.astimezone(content.zone)
+    until = clock if start.date() == end.date() else f"%a %d %b %Y {clock}"
+    return f"{start.strftime(f'%a %d %b %Y {clock}')} – {end.strftime(until)}"
 
 
 def _power_svg(node: NodePower, content: PageContent) -> str:
-    figure = new_figure(8.4, 2.3)
-    axes = figure.subplots()
-    width = max(SHORTEST_BIN, (content.end - content.start) / BINS)
-    bins = -(-(content.end - content.start) // width)
-    edges = [content.start + i * width for i in range(bins + 1)]
-    below = [0.0] * bins
-    fixed = {"other jobs": OTHERS, "idle, carried": IDLE}
-    for (label, values), colour in zip(node.series, [*JOB_COLOURS, OTHERS, IDLE], strict=False):
+    figure, [axes] = aligned_panels(2.3)
+    edges = _numbers(node.bins.edges)
+    below = [0.0 if known else math.nan for known in node.known]
+    for (_, values), (_, colour) in zip(node.series, _key(node), strict=True):
         top = [low + value for low, value in zip(below, values, strict=True)]
-        axes.stairs(top, _numbers(edges), baseline=below, fill=True, color=fixed.get(label, colour), label=label)
+        axes.stairs(top, edges, baseline=below, fill=True, color=colour)
         below = top
     calm(axes, "W")
     axes.set_ylim(bottom=0)
     local_dates(axes, content.start, content.end, content.zone)
-    legend_above(axes)
     return svg_text(figure)
+
+
+def _key(node: NodePower) -> list[tuple[str, str]]:
+    """Return the labels of a plot with their colours."""
+    colours = iter(JOB_COLOURS)
+    return [(label, FIXED_COLOURS.get(label) or next(colours)) for label, _ in node.series]
 
 
 def _grid_svg(content: PageContent) -> str:
@@ -186,8 +140,7 @@ def _grid_svg(content: PageContent) -> str:
     known = [(signal, unit, colour) for signal, unit, colour in series if signal is not None]
     if not known:
         return ""
-    figure = new_figure(8.4, 1.9 * len(known))
-    panels = figure.subplots(len(known), 1, sharex=True, squeeze=False)[:, 0]
+    figure, panels = aligned_panels(1.9 * len(known), len(known))
     for axes, (signal, unit, colour) in zip(panels, known, strict=True):
         moments, values = _steps(signal, content.start, content.end)
         axes.plot(_numbers(moments), values, color=colour, linewidth=1.6)

@@ -31,13 +31,23 @@ def missing_extra() -> MailError:
     return MailError("reports need matplotlib and jinja2: run `pip install 'vispa-green[report]'`")
 
 
-def new_figure(width_in: float, height_in: float) -> Figure:
-    """Return an empty figure; raise `MailError` where matplotlib is not installed."""
+def new_figure(width_in: float, height_in: float, *, fitted: bool = True) -> Figure:
+    """Return an empty figure, its margins ``fitted`` to the labels; raise `MailError` where matplotlib is missing."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise missing_extra() from error
-    return Figure(figsize=(width_in, height_in), layout="constrained")
+    return Figure(figsize=(width_in, height_in), layout="constrained" if fitted else None)
+
+
+def aligned_panels(height_in: float, panels: int = 1) -> tuple[Figure, list[Axes]]:
+    """Return axes one above the other, whose sides are in the same place in every figure of a page."""
+    figure = new_figure(8.4, height_in, fitted=False)
+    axes = figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0]
+    figure.subplots_adjust(
+        left=0.055, right=0.985, top=1 - 0.27 / height_in, bottom=0.28 / height_in, hspace=0.4 / height_in * panels
+    )
+    return figure, list(axes)
 
 
 def week_png(days: Sequence[tuple[str, EnergyParts]]) -> bytes:
@@ -101,9 +111,9 @@ def local_dates(axes: Axes, start: datetime, end: datetime, zone: tzinfo) -> Non
     locator = dates.AutoDateLocator(tz=zone, minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     formatter = dates.ConciseDateFormatter(  # type: ignore[no-untyped-call]
-        locator, tz=zone, formats=["%Y", "%b", "%d %b", "%H:%M", "%H:%M", "%S"], show_offset=False
+        locator, tz=zone, formats=["%Y", "%b", "%d %b", "%H:%M", "%H:%M", "%H:%M:%S"], show_offset=False
     )
-    formatter.zero_formats = ["", "%Y", "%d %b", "%d %b", "%H:%M", "%H:%M"]
+    formatter.zero_formats = ["", "%Y", "%d %b", "%d %b", "%H:%M", "%H:%M:%S"]
     axes.xaxis.set_major_formatter(formatter)
     axes.set_xlim(start, end)  # type: ignore[arg-type]  # matplotlib takes datetimes
 

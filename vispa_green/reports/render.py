@@ -49,11 +49,8 @@ def render_weekly(report: WeeklyReport, cluster: str) -> WeeklyPages:
         "green": greenness(report),
         "co2": co2_words(report),
     }
-    subject = (
-        f"Week {report.week.name.partition('W')[2]}: {energy_text(report.figures.parts.total_uj)} on {cluster}"
-        if report.figures.parts.total_uj
-        else f"Week {report.week.name.partition('W')[2]} on {cluster}"
-    )
+    number, total_uj = report.name.partition("W")[2], report.figures.parts.total_uj
+    subject = f"Week {number}: {energy_text(total_uj)} on {cluster}" if total_uj else f"Week {number} on {cluster}"
     return WeeklyPages(subject, template("weekly.txt", words), template("weekly.html", words), week_png(days))
 
 
@@ -102,10 +99,12 @@ def greenness(report: WeeklyReport) -> str:
 
 
 def comparison(report: WeeklyReport) -> str:
-    """Compare with the week before, empty if there was none."""
+    """Compare with the week before, empty if there was none; a part of a week is no more or less than a whole."""
     if report.before is None or report.change is None:
         return ""
     earlier = energy_text(report.before.parts.total_uj)
+    if not report.is_over:
+        return f"so far; the whole week before had {earlier}"
     if abs(report.change) < 0.02:
         return f"about as much as in the week before ({earlier})"
     if report.change > 1.5:

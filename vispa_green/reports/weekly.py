@@ -104,6 +104,7 @@ class WeeklyReport:
 
     user: str
     week: Week
+    is_over: bool
     figures: WeekFigures
     before: WeekFigures | None
     grid_share_pct: float | None
@@ -114,6 +115,11 @@ class WeeklyReport:
     unseen_jobs: int
     coverage: float | None
     advice: str
+
+    @property
+    def name(self) -> str:
+        """``2026-W47``, or ``2026-W47 so far`` while it is not over."""
+        return self.week.name if self.is_over else f"{self.week.name} so far"
 
     @property
     def change(self) -> float | None:
@@ -129,6 +135,7 @@ def weekly_report(
     rows: Sequence[JobEnergy],
     postings: Iterable[JobPosting],
     grid: GridBackground,
+    now: datetime,
 ) -> WeeklyReport:
     """Return the report; ``rows`` and ``postings`` are those of the user, of this week and the one before."""
     every = without_overlap(list(postings))
@@ -141,6 +148,7 @@ def weekly_report(
     return WeeklyReport(
         user=user,
         week=week,
+        is_over=week.end <= now,
         figures=figures,
         before=_figures(earlier, week.before, grid) if earlier else None,
         grid_share_pct=share,
