@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -158,13 +159,21 @@ class Table:
 
     def number(self, line: int, row: Mapping[str, str], *names: str) -> int | None:
         """Return a whole number (rounded), ``None`` for an empty cell; raise `WorkloadError` otherwise."""
+        real = self.real(line, row, *names)
+        return None if real is None else round(real)
+
+    def real(self, line: int, row: Mapping[str, str], *names: str) -> float | None:
+        """Return a number, ``None`` for an empty cell; raise `WorkloadError` otherwise."""
         text = self.text(row, *names)
         if not text:
             return None
         try:
-            return round(float(text))
-        except (ValueError, OverflowError):
-            raise WorkloadError(f"{place(self.path, line)}: {names[0]} is {text!r}, no number; correct it") from None
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not math.isfinite(value):
+            raise WorkloadError(f"{place(self.path, line)}: {names[0]} is {text!r}, no number; correct it")
+        return value
 
     def moment(self, line: int, row: Mapping[str, str], *names: str) -> int | None:
         """Return a time in Unix seconds: ISO 8601 (without an offset: of the zone) or a number of seconds."""

@@ -32,7 +32,7 @@ def _record(rows: Table, line: int, row: Mapping[str, str], options: Options) ->
     if submit is None:
         raise WorkloadError(f"{place(rows.path, line)}: no adt (time of submission); remove the row")
     nodes = rows.number(line, row, "nnuma", "nnumr") or 0
-    watts = rows.number(line, row, "avgpcon")
+    watts = rows.real(line, row, "avgpcon")
     return Record(
         line=line,
         job_id=rows.text(row, "jid"),

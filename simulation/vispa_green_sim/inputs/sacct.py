@@ -31,7 +31,8 @@ def read(path: Path, options: Options) -> Workload:
     remarks = Remarks()
     used = _used_memory(rows)
     records = [_record(rows, line, row, used) for line, row in rows.rows if row and "." not in rows.text(row, *_ID)]
-    return workload_of(path.name.partition(".")[0], _distinct(path, records, remarks), remarks, options.processors)
+    _remark_shared_ids(records, remarks)
+    return workload_of(path.name.partition(".")[0], records, remarks, options.processors)
 
 
 def _record(rows: Table, line: int, row: Mapping[str, str], used: Mapping[str, int]) -> Record:
@@ -101,25 +102,10 @@ def _used_memory(rows: Table) -> dict[str, int]:
     return used
 
 
-def _distinct(path: Path, records: list[Record], remarks: Remarks) -> list[Record]:
-    """Drop what a dump has twice (same start: the row that ends last is kept); refuse a job that overlaps itself.
-
-    A requeued job (``sacct -D``) comes several times, one run after the other; those are kept.
-    """
-    latest: dict[tuple[str, int, int | None], Record] = {}
+def _remark_shared_ids(records: list[Record], remarks: Remarks) -> None:
+    """Tasks of an array share an id in some dumps, and so do runs of a requeued job: all are jobs of their own."""
+    seen: set[str] = set()
     for record in records:
-        key = (record.job_id, record.submit, record.start)
-        if key in latest:
-            remarks.add("is there twice, the row that ends last is taken", record.line)
-        if key not in latest or (record.end or 0) > (latest[key].end or 0):
-            latest[key] = record
-    seen: dict[str, Record] = {}
-    for record in sorted(latest.values(), key=lambda r: r.start or 0):
-        before = seen.get(record.job_id)
-        if before is not None and record.start is not None and (before.end or 0) > record.start:
-            raise WorkloadError(
-                f"{place(path, record.line)}: job {record.job_id} overlaps itself (line {before.line}); "
-                "are two dumps mixed? Remove one of the rows"
-            )
-        seen[record.job_id] = record
-    return list(latest.values())
+        if record.job_id in seen:
+            remarks.add("has another row's id, taken as a job of its own; remove it if dumped twice", record.line)
+        seen.add(record.job_id)

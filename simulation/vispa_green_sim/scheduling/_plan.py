@@ -39,6 +39,8 @@ class Plan:
                 continue
             if start > latest_s:
                 return None
+            if sum(self.free[first][group][0] for group in groups) < need.cpus:
+                continue
             share = self._share(need, groups, first, bisect_left(self.times_s, start + length_s))
             if share is not None:
                 self.take(share, start, start + length_s)

@@ -146,8 +146,10 @@ class SlurmLike:
         groups = self._groups[self._homes[job]]
         length = _up(self._workload.request_s[job], options.bf_resolution_s)
         latest = now + options.bf_window_s
-        pieces = self._nodes.place(need, self._among[self._homes[job]], frozenset())
-        start = plan.reserve(need, groups, length, now if pieces is not None else now + 1, latest)
+        fits = (
+            need.cpus <= self.free and self._nodes.place(need, self._among[self._homes[job]], frozenset()) is not None
+        )
+        start = plan.reserve(need, groups, length, now if fits else now + 1, latest)
         if start == now:
             self._begin(job, now)
 
