@@ -15,7 +15,8 @@ from lab.story import Story
 
 from vispa_green.ledgers import open_ledger
 from vispa_green.model import Component, JobFact, JobPosting, NodeEnergy, Promise, Quality, Quantity
-from vispa_green.reports.power import Bins, node_powers
+from vispa_green.reports.page import colour_keys
+from vispa_green.reports.power import Bins, NodePower, node_powers
 
 ME = pwd.getpwuid(os.getuid()).pw_name
 START = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -151,3 +152,20 @@ def test_a_page_of_minutes_has_seconds_and_names_its_zone(told: Story, tmp_path:
     assert "Fri 20 Nov 2026 10:20:30 – 10:22:00" in page
     assert re.search(r">10:2\d:\d\d</text>", page), "the axis tells seconds"
     assert "times are in Europe/Berlin." in page
+
+
+NODES = st.lists(st.lists(st.integers(0, 9), max_size=6, unique=True), max_size=5)
+
+
+@given(NODES)
+def test_no_colour_is_used_twice_in_a_plot_nor_changed_without_need(nodes: list[list[int]]) -> None:
+    bins = Bins.over(START, START + MINUTE)
+    powers = [
+        NodePower(str(i), bins, tuple((f"job {job}", ()) for job in jobs), (), 0, 0) for i, jobs in enumerate(nodes)
+    ]
+    keys = colour_keys(powers)
+    for power, key in zip(powers, keys, strict=True):
+        assert list(key) == [label for label, _ in power.series]
+        assert len(set(key.values())) == len(key)
+    if len({job for jobs in nodes for job in jobs}) <= 6:
+        assert len({(label, colour) for key in keys for label, colour in key.items()}) == len(set().union(*keys))

@@ -62,6 +62,8 @@ def page_html(content: PageContent) -> str:
     inside = [p for p in content.postings if p.end > content.start and p.start < content.end]
     names = {row.job_id: row.display_id for row in content.rows}
     nodes = node_powers(content.energies, inside, names, content.start, content.end)
+    drawn = nodes[:NODES_DRAWN]
+    keys = colour_keys(drawn)
     costly = sorted(content.rows, key=lambda row: -(row.energy_uj or -1))
     words = {
         "page": content,
@@ -69,7 +71,7 @@ def page_html(content: PageContent) -> str:
         "span": _span(content),
         "zone": zone_name(content.zone, content.made),
         "parts": energy_parts(without_overlap(inside)),
-        "power": [(node, _power_svg(node, content), _key(node)) for node in nodes[:NODES_DRAWN]],
+        "power": [(node, _power_svg(node, key, content), key) for node, key in zip(drawn, keys, strict=True)],
         "nodes_left_out": len(nodes) - NODES_DRAWN,
         "grid_svg": _grid_svg(content),
         "grid_words": grid_words(content),
@@ -112,13 +114,13 @@ def _span(content: PageContent) -> str:
     return f"{start.strftime(f'%a %d %b %Y {clock}')} – {end.strftime(until)}"
 
 
-def _power_svg(node: NodePower, content: PageContent) -> str:
+def _power_svg(node: NodePower, key: dict[str, str], content: PageContent) -> str:
     figure, [axes] = aligned_panels(2.3)
     edges = _numbers(node.bins.edges)
     below = [0.0 if known else math.nan for known in node.known]
-    for (_, values), (_, colour) in zip(node.series, _key(node), strict=True):
+    for label, values in node.series:
         top = [low + value for low, value in zip(below, values, strict=True)]
-        axes.stairs(top, edges, baseline=below, fill=True, color=colour)
+        axes.stairs(top, edges, baseline=below, fill=True, color=key[label])
         below = top
     calm(axes, "W")
     axes.set_ylim(bottom=0)
@@ -126,10 +128,22 @@ def _power_svg(node: NodePower, content: PageContent) -> str:
     return svg_text(figure)
 
 
-def _key(node: NodePower) -> list[tuple[str, str]]:
-    """Return the labels of a plot with their colours."""
-    colours = iter(JOB_COLOURS)
-    return [(label, FIXED_COLOURS.get(label) or next(colours)) for label, _ in node.series]
+def colour_keys(nodes: Sequence[NodePower]) -> list[dict[str, str]]:
+    """Return the colours of each plot by label; a job keeps its colour from node to node while there are enough."""
+    chosen = dict(FIXED_COLOURS)
+    keys = []
+    for node in nodes:
+        key: dict[str, str] = {}
+        labels = [label for label, _ in node.series]
+        for label in sorted(labels, key=lambda label: label not in chosen):
+            colour = chosen.get(label)
+            if colour is None or colour in key.values():
+                free = [colour for colour in JOB_COLOURS if colour not in key.values()]
+                colour = min(free, key=list(chosen.values()).count)
+            key[label] = colour
+            chosen.setdefault(label, colour)
+        keys.append({label: key[label] for label in labels})
+    return keys
 
 
 def _grid_svg(content: PageContent) -> str:
