@@ -1,7 +1,7 @@
 """What a site or its users could do differently, one file each; a file defines ``measure(**options) -> Measure``.
 
 A measure turns one plan of a simulation into another and touches nothing else, so measures combine: a
-scenario is a list of them. They see the grid as it was foreseen (`Setting.forecast`), never as it came.
+scenario is a list of them. They see the grid as it was foreseen (`Setting.forecasts`), never as it came.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from vispa_green.errors import did_you_mean
 from vispa_green.registry import Registry
 from vispa_green_sim.engine import Measures
 from vispa_green_sim.errors import SimulationError
+from vispa_green_sim.forecasts import Forecasts
 from vispa_green_sim.gate import Gate
 from vispa_green_sim.machine import Machine
 from vispa_green_sim.measures._together import Together
@@ -37,24 +38,20 @@ class Stage(IntEnum):
 
     JOBS = 1
     """Changes what jobs are: their number, length, requests, power."""
-    QUEUE = 2
+    PARTS = 2
+    """Makes several rows of a job."""
+    QUEUE = 3
     """Changes the order of the queue, or the machine."""
-    GATES = 3
+    GATES = 4
     """Holds jobs; sees the jobs as they will be."""
-
-
-class Forecast(Protocol):
-    """The grid as it is foreseen. Carbon intensity in g/kWh; smaller is greener."""
-
-    def means(self, now_s: int, step_s: int, steps: int) -> npt.NDArray[np.float64]:
-        """Return the means of the next ``steps`` steps of ``step_s`` from ``now_s``, as foreseen at ``now_s``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What a measure may know besides the plan."""
 
-    forecast: Forecast
+    forecasts: Forecasts
+    """The grid as it was foreseen, of carbon intensity; a gate asks ``forecasts.issued(now)``."""
     adopts: npt.NDArray[np.bool_] = field(repr=False)
     """Whether each job of the *original* workload takes part."""
     seed: int = 0
@@ -86,8 +83,14 @@ class Plan:
         whole: list[bool] = setting.adopts[np.asarray(self.origin, dtype=np.int64)].tolist()
         return whole
 
-    def with_gate(self, gate: Gate, asked: Sequence[bool]) -> Plan:
-        """Return the plan with one more gate, asked about these rows."""
+    def with_gate(self, gate: Gate, asked: Sequence[bool], *, of_parts: bool = False) -> Plan:
+        """Return the plan with one more gate, asked about these rows.
+
+        Of a job in several rows it is asked about the first only, unless it is a gate ``of_parts``.
+        """
+        if not of_parts:
+            origin = self.origin
+            asked = [wanted and (not row or origin[row - 1] != origin[row]) for row, wanted in enumerate(asked)]
         return replace(self, gates=(*self.gates, (gate, asked)))
 
     def for_engine(self, options: object = None) -> Measures:

@@ -1,0 +1,44 @@
+"""Memory requests are cut to what jobs really used, plus a margin, so that more jobs share a node.
+
+It only helps where memory is what jobs wait for: on machines with nodes (``policy = "slurm_like"``). A
+machine that is merely counted in processors has no memory to run out of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from vispa_green_sim.measures import Measure, MeasureError, Plan, Setting, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class RightSizeMemory:
+    """Never asks for more than before, and never for less than was used."""
+
+    margin: float
+    stage: Stage = Stage.JOBS
+
+    def __post_init__(self) -> None:
+        if self.margin < 1:
+            raise MeasureError(f"right_size_memory: a margin of {self.margin} would kill jobs; take 1.0 or more")
+
+    def applied(self, plan: Plan, setting: Setting) -> Plan:
+        """Return the plan with smaller requests where the history knows what was used."""
+        wanted, used = plan.workload.memory_mib, plan.workload.used_memory_mib
+        if not len(wanted) or not len(used):
+            missing = "memory requests" if not len(wanted) else "used memory"
+            raise MeasureError(
+                f"right_size_memory: {plan.workload.name} has no {missing}; take it out of the scenario, "
+                "or use a history with both (sacct: ReqMem and MaxRSS)"
+            )
+        adopting = plan.adopting(setting)
+        fitting = [
+            min(asked, -int(-peak * self.margin // 1)) if takes_part and peak > 0 and asked > 0 else asked
+            for asked, peak, takes_part in zip(wanted, used, adopting, strict=True)
+        ]
+        return replace(plan, workload=replace(plan.workload, memory_mib=fitting))
+
+
+def measure(*, margin: float = 1.2) -> Measure:
+    """Return the measure: requests become at most ``margin`` × the memory used."""
+    return RightSizeMemory(margin)
