@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from operator import le
 from typing import Any
@@ -99,18 +99,19 @@ class Workload:
 
     def picked(self, jobs: Sequence[int]) -> Workload:
         """Return a workload of these jobs (indices, ascending), e.g. ``picked(range(100_000))``."""
-        return self._mapped(lambda column: _picked(column, jobs))
+        picked: dict[str, Any] = {name: _picked(getattr(self, name), jobs) for name in _COLUMNS}
+        return replace(self, **picked)
 
     def repeated(self, times: int, gap_s: int = 0) -> Workload:
         """Return the workload played ``times`` after one another, ``gap_s`` between last and first submission."""
         step = (self.submit_s[-1] - self.submit_s[0] + gap_s) if len(self) else 0
-        whole = self._mapped(lambda column: [*column] * times)
-        shifted: dict[str, Any] = {
-            name: [value + copy * step if value >= 0 else value for copy in range(times) for value in column]
-            for name in _MOMENTS
-            if (column := getattr(self, name))
+        repeated: dict[str, Any] = {
+            name: [*column] * times for name in _COLUMNS if len(column := getattr(self, name))
         }
-        return replace(whole, **shifted)
+        for name in repeated.keys() & _MOMENTS:
+            column = getattr(self, name)
+            repeated[name] = [v + copy * step if v >= 0 else v for copy in range(times) for v in column]
+        return replace(self, **repeated)
 
     def clamped(self, processors: int) -> Workload:
         """Return the workload with no job wider than the machine, and a remark if there was one."""
@@ -123,15 +124,11 @@ class Workload:
         narrowed = [min(wanted, processors) for wanted in self.processors]
         return replace(self, processors=narrowed, remarks=(*self.remarks, remark))
 
-    def _mapped(self, change: Callable[[Sequence[Any]], Sequence[Any]]) -> Workload:
-        changed: dict[str, Any] = {n: change(getattr(self, n)) for n in _COLUMNS if len(getattr(self, n))}
-        return replace(self, **changed)
-
 
 _SCALARS = {"name", "origin_epoch_s", "machine_processors", "remarks"}
 _COLUMNS = tuple(f.name for f in fields(Workload) if f.name not in _SCALARS)
 _NEEDED = {"job_id", "submit_s", "run_s", "request_s", "processors"}
-_MOMENTS = ("submit_s", "eligible_s", "recorded_start_s")
+_MOMENTS = {"submit_s", "eligible_s", "recorded_start_s"}
 
 
 def _picked(column: Sequence[Any], jobs: Sequence[int]) -> Sequence[Any]:

@@ -281,3 +281,12 @@ def test_columns_that_contradict_are_refused() -> None:
 def test_the_archive_files_are_as_their_headers_say() -> None:
     """Machine sizes and counts of jobs."""
     assert [(len(trace(*c)), trace(*c).machine_processors) for c in (KTH, HPC2N)] == [(27_992, 100), (202_876, 240)]
+
+
+def test_a_workload_can_be_played_again_and_cut() -> None:
+    """Times move on, labels stay; the unknown stays unknown."""
+    once = Workload("w", ["1", "2"], [5, 9], [1, 2], [3, 4], [1, 1], user=["a", "b"], recorded_start_s=[6, -1])
+    twice = once.repeated(2, gap_s=10)
+    assert (twice.submit_s, twice.recorded_start_s) == ([5, 9, 19, 23], [6, -1, 20, -1])
+    assert (twice.user, twice.run_s) == (["a", "b"] * 2, [1, 2] * 2)
+    assert twice.picked([0, 1]) == once
