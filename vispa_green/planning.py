@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from vispa_green.errors import NotCovered, UsageError
-from vispa_green.model import GreenWindow, JobRequest, Policy, Quantity, Signal
+from vispa_green.model import GreenWindow, JobRequest, Outlook, Policy, Quantity, Signal
 
 PREFERENCE = (Quantity.CARBON_INTENSITY, Quantity.RENEWABLE_SHARE)
 """Plan by grams; where no window is known in grams, by the renewable share."""
@@ -25,6 +25,7 @@ class Wish:
     finish_by: datetime | None = None
     max_delay: timedelta | None = None
     queue_margin: timedelta = timedelta(0)
+    cpus: int = 1
 
     def request(self, now: datetime) -> JobRequest:
         """Return what the policy is asked for a job submitted ``now``."""
@@ -34,7 +35,7 @@ class Wish:
         if self.max_delay is not None:
             limits.append(now + self.max_delay + self.duration)
         finish_by = min(limits) - self.queue_margin if limits else now + self.duration
-        return JobRequest(self.duration, now, finish_by)
+        return JobRequest(self.duration, now, finish_by, self.cpus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +68,21 @@ class Plan:
         return None if not now or then is None else 100 * (1 - then / now)
 
 
-def plan(wish: Wish, now: datetime, signals: Mapping[Quantity, Signal], policy_name: str, policy: Policy) -> Plan:
+def plan(
+    wish: Wish,
+    now: datetime,
+    signals: Mapping[Quantity, Signal],
+    policy_name: str,
+    policy: Policy,
+    outlook: Outlook | None = None,
+) -> Plan:
     """Return where the policy would start the job; at once, with a reason, where nothing is known.
 
-    Raise `UsageError` for a job without a length.
+    ``outlook`` is the machine ahead, for policies that look at the queue. Raise `UsageError` for a job
+    without a length.
     """
     request = wish.request(now)
-    window = _window(request, signals, policy)
+    window = _window(request, signals, policy, outlook)
     if wish.finish_by is None and wish.max_delay is None:
         window = replace(window, reason="starts at once: neither a deadline nor a delay was allowed")
     return Plan(
@@ -85,8 +94,10 @@ def plan(wish: Wish, now: datetime, signals: Mapping[Quantity, Signal], policy_n
     )
 
 
-def _window(request: JobRequest, signals: Mapping[Quantity, Signal], policy: Policy) -> GreenWindow:
-    windows = [policy.choose(request, signals[quantity]) for quantity in PREFERENCE if quantity in signals]
+def _window(
+    request: JobRequest, signals: Mapping[Quantity, Signal], policy: Policy, outlook: Outlook | None
+) -> GreenWindow:
+    windows = [policy.choose(request, signals[quantity], outlook) for quantity in PREFERENCE if quantity in signals]
     if not windows:
         end = request.earliest + request.duration
         reason = "starts at once: no grid data are at hand"

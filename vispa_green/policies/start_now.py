@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from vispa_green.errors import NotCovered
-from vispa_green.model import GreenWindow, JobRequest, Policy, Signal
+from vispa_green.model import GreenWindow, JobRequest, Outlook, Policy, Signal
 
 
 class StartNow:
     """Never moves a job."""
 
-    def choose(self, request: JobRequest, signal: Signal) -> GreenWindow:
+    looks_at_queue = False
+
+    def choose(self, request: JobRequest, signal: Signal, outlook: Outlook | None = None) -> GreenWindow:
         """Return the window that starts at ``request.earliest``."""
         end = request.earliest + request.duration
         try:

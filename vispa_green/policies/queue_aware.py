@@ -1,0 +1,162 @@
+"""Hold only what moves the machine's load, as long as that is worth the wait; leave room for others.
+
+What a delay saves is not the job's own gain but the change of the machine's load N: ∫ (N0 − N1) ×
+intensity dt. So a delay is compared with when the job would *really* start behind the queue, and counts
+only as far as there is room for the job at its new time: what is running, waiting and already held for
+that time is in the way, and some CPUs stay in reserve for those who have not asked yet. And nearly all
+CO2 is in few jobs (on KTH and HPC2N a fifth of the jobs is nine tenths of the work), so each hour of a
+user's waiting has a price: small jobs start at once, large ones wait as long as the grid pays for it.
+
+A job that was held yields: on release it would stand before all who came later, so it goes on waiting
+for free CPUs (never past its deadline) instead of pushing others aside. Ask again every few minutes
+until the window begins; each answer takes what has happened since into account, and what was waited
+already is no reason to wait on. Figures: docs/simulation/queue-aware.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from vispa_green.model import GreenWindow, JobRequest, Outlook, Policy, Signal
+from vispa_green.outlook import LIMIT_USED
+from vispa_green.policies._windows import (
+    NOTHING_GREENER,
+    TOO_LATE,
+    at,
+    at_once,
+    candidates,
+    is_greener,
+    mean,
+    sign,
+    unknown,
+)
+from vispa_green.policies.best_mean import BestMean
+
+PRICE = 0.005
+"""What one hour of waiting must save, as a part of what the whole machine, busy, emits in an hour.
+
+On a machine of 240 CPUs: a job of 20 CPU-hours waits four hours if that makes it 24 % greener.
+"""
+
+
+class Start(NamedTuple):
+    """A start with its cost: CPU-seconds × the signal's unit, smaller being greener, and the price of the wait."""
+
+    cost: float
+    moment: datetime
+
+
+class QueueAware:
+    """Weighs each start's gain on the machine's load against the wait."""
+
+    looks_at_queue = True
+
+    def __init__(self, price: float = PRICE) -> None:
+        """Take the price of an hour's waiting; 0: any gain is worth any wait within the deadline."""
+        self._price = price
+        self._best = BestMean()
+
+    def choose(self, request: JobRequest, signal: Signal, outlook: Outlook | None = None) -> GreenWindow:
+        """Return the window with the best balance; that of `BestMean` where the queue is not known."""
+        if outlook is None:
+            return self._best.choose(request, signal)
+        latest = request.finish_by - request.duration
+        if latest < request.earliest:
+            return at_once(request, signal, TOO_LATE)
+        starts = self._starts(request, latest, signal, outlook)
+        if len(starts) > 1 and _some_delay_pays(starts):
+            moment = self._best_start(request, signal, outlook, starts)
+            if moment > request.earliest:
+                return at(moment, request, signal, "what it saves on the machine's load is worth the wait")
+        if request.is_held and (room := _room(request, latest, outlook)) > request.earliest:
+            return at(room, request, signal, "waits for free CPUs: it was held, and pushes nobody aside")
+        return at_once(request, signal, _why_not(request, signal, starts))
+
+    def _starts(self, request: JobRequest, latest: datetime, signal: Signal, outlook: Outlook) -> list[Start]:
+        """Return the starts whose grid is known, in order of time, as if there were room for all."""
+        length = _expected(request)
+        moments = candidates(request.earliest, latest, length, signal)
+        known = [(moment, value) for moment in moments if (value := mean(signal, moment, length)) is not None]
+        if not known:
+            return []
+        usual = sum(abs(value) for _, value in known) / len(known)
+        per_second = self._price * outlook.cpus * usual
+        work = sign(signal) * request.cpus * length.total_seconds()
+        return [
+            Start(work * value + per_second * (moment - request.earliest).total_seconds(), moment)
+            for moment, value in known
+        ]
+
+    def _best_start(self, request: JobRequest, signal: Signal, outlook: Outlook, starts: Sequence[Start]) -> datetime:
+        """Return the start of the least cost; without room at its time a delay gains nothing."""
+        width, length = min(request.cpus, outlook.cpus), _expected(request)
+        queued = outlook.earliest(width, length)
+        now = _cost_at(queued, starts)
+        if now is None:
+            return request.earliest
+        best, chosen = now, request.earliest
+        for cost, moment in sorted(starts):
+            if cost >= best - 1e-9 * abs(best):
+                break
+            if moment <= queued:
+                continue
+            missing = outlook.crowding(width, moment, moment + length)
+            real = missing * now + (1 - missing) * cost
+            if real < best and _is_greener_than_from(queued, request, signal, moment):
+                best, chosen = real, moment
+        return chosen
+
+
+def policy() -> Policy:
+    """Return the policy."""
+    return QueueAware()
+
+
+def _expected(request: JobRequest) -> timedelta:
+    """Return how long the job is likely to run, in whole seconds."""
+    return max(timedelta(seconds=1), timedelta(seconds=round(request.duration.total_seconds() * LIMIT_USED)))
+
+
+def _some_delay_pays(starts: Sequence[Start]) -> bool:
+    """Say whether any start is better than an earlier one; if not, the queue need not be looked at."""
+    worst = starts[0].cost
+    for start in starts:
+        if start.cost < worst - 1e-9 * abs(worst):
+            return True
+        worst = max(worst, start.cost)
+    return False
+
+
+def _cost_at(moment: datetime, starts: Sequence[Start]) -> float | None:
+    """Return the cost of a start between two known ones; ``None`` past the last: no delay helps there."""
+    before: Start | None = None
+    for start in starts:
+        if start.moment >= moment:
+            if before is None or start.moment == moment:
+                return start.cost
+            part = (moment - before.moment) / (start.moment - before.moment)
+            return before.cost + part * (start.cost - before.cost)
+        before = start
+    return None
+
+
+def _is_greener_than_from(queued: datetime, request: JobRequest, signal: Signal, moment: datetime) -> bool:
+    """Say whether the window, as long as the user was told, is known and greener than behind the queue."""
+    then, before = mean(signal, moment, request.duration), mean(signal, queued, request.duration)
+    return then is not None and (before is None or is_greener(signal, then, before))
+
+
+def _room(request: JobRequest, latest: datetime, outlook: Outlook) -> datetime:
+    """Return when there is room for the job and half the reserve beside it, at the latest in time."""
+    width = min(request.cpus + outlook.reserve_cpus // 2, outlook.cpus)
+    return min(latest, outlook.earliest(width, _expected(request)))
+
+
+def _why_not(request: JobRequest, signal: Signal, starts: Sequence[Start]) -> str:
+    if not starts:
+        return unknown(request, signal)
+    if _some_delay_pays(starts):
+        return "starts at once: no later start moves enough of the machine's load"
+    return NOTHING_GREENER + " by enough to be worth the wait"
