@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import threading
@@ -13,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from lab.privilege import file_permissions_hold
 
 from vispa_green.errors import ConfigError, LedgerError, LedgerMissing, UnknownPlugin
 from vispa_green.ledgers import LEDGERS, open_ledger
@@ -252,34 +252,35 @@ def test_a_file_that_is_no_ledger_is_one_line_not_a_traceback(tmp_path: Path) ->
 
 
 @contextmanager
-def somebody_else() -> Iterator[None]:
-    """Be a user who may read the ledger's directory, not write there."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can play a user who may not write the directory")
-    os.seteuid(65534)
+def reader_of(directory: Path, **modes: int) -> Iterator[None]:
+    """Be somebody who may read what is in a directory, and write none of it; ``modes`` name exceptions."""
+    paths = [*directory.iterdir(), directory]
+    before = {path: path.stat().st_mode for path in paths}
+    for path in paths:
+        path.chmod(modes.get(path.stem, 0o555 if path.is_dir() else 0o444))
     try:
-        yield
+        with file_permissions_hold():
+            yield
     finally:
-        os.seteuid(0)
+        for path in reversed(paths):
+            if path.exists():
+                path.chmod(before[path])
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    """A directory that everybody may read: pytest's own is closed to other users at its top."""
-    for directory in (tmp_path, *tmp_path.parents):
-        if directory.stat().st_mode & 0o005 != 0o005 and directory.stat().st_uid == os.geteuid():
-            directory.chmod(0o755)
-        if directory.name.startswith("pytest-of-"):
-            break
-    ledger = open_ledger(url_of("sqlite", tmp_path), create=True)
+    """A directory with a ledger that nobody has open."""
+    directory = tmp_path / "site"
+    directory.mkdir()
+    ledger = open_ledger(url_of("sqlite", directory), create=True)
     ledger.append("spool", spooled(1), START)
     ledger.close()
-    return tmp_path
+    return directory
 
 
 def test_sqlite_is_read_by_who_may_not_write_while_nobody_has_it_open(site: Path) -> None:
     assert [path.name for path in site.iterdir()] == ["ledger.sqlite"]
-    with somebody_else():
+    with reader_of(site):
         ledger = open_ledger(url_of("sqlite", site), read_only=True)
         assert ledger.balance()[0].measured_uj == 1000
         with pytest.raises(LedgerError, match="readonly"):
@@ -290,7 +291,7 @@ def test_sqlite_is_read_by_who_may_not_write_while_nobody_has_it_open(site: Path
 def test_sqlite_is_read_by_who_may_not_write_while_an_agent_has_it_open(site: Path) -> None:
     agent = open_ledger(url_of("sqlite", site))
     agent.append("spool", spooled(2), START)
-    with somebody_else():
+    with reader_of(site):
         ledger = open_ledger(url_of("sqlite", site), read_only=True)
         assert ledger.balance()[0].measured_uj == 2000
         ledger.close()
@@ -306,17 +307,16 @@ def test_sqlite_says_what_to_do_where_the_newest_part_cannot_be_read(site: Path)
     for name in ("ledger.sqlite", "ledger.sqlite-wal"):
         shutil.copy(site / name, crashed / name)
     agent.close()
-    with somebody_else(), pytest.raises(LedgerError, match="start an agent there, or ask the owner"):
+    with reader_of(crashed), pytest.raises(LedgerError, match="start an agent there, or ask the owner"):
         open_ledger(url_of("sqlite", crashed), read_only=True)
     open_ledger(url_of("sqlite", crashed), read_only=True).close()
-    with somebody_else():
+    with reader_of(crashed):
         ledger = open_ledger(url_of("sqlite", crashed), read_only=True)
         assert ledger.balance()[0].measured_uj == 2000
         ledger.close()
 
 
-@pytest.mark.parametrize("closed", ["ledger.sqlite", "."])
+@pytest.mark.parametrize("closed", ["ledger", "site"])
 def test_sqlite_says_when_the_ledger_may_not_be_read_at_all(site: Path, closed: str) -> None:
-    (site / closed).chmod(0o700)
-    with somebody_else(), pytest.raises(LedgerError, match="Permission denied"):
+    with reader_of(site, **{closed: 0}), pytest.raises(LedgerError, match="Permission denied"):
         open_ledger(url_of("sqlite", site), read_only=True)
