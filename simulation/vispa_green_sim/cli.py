@@ -45,3 +45,39 @@ def replay(
     except ModuleNotFoundError as error:
         raise UsageError(f"the simulation needs {error.name}: pip install 'vispa-green[sim]'") from error
     play(Request(file, format_name, processors, policy, schedule, as_json))
+
+
+@command.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), metavar="STUDY.toml")
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes (default: all cores), or tasks.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder (default: STUDY-study).")
+@click.option("--resume", is_flag=True, help="Keep the replications that are in the folder already.")
+@click.option("--on", default="local", show_default=True, metavar="PLACE", help="local, or slurm: a job array.")
+@click.option("--sbatch", multiple=True, metavar="OPTION", help="With --on slurm: an option for sbatch, repeatable.")
+@click.option("--slice", "part", metavar="PART/PARTS", hidden=True, help="What a task of the array plays.")
+def study(
+    file: Path,
+    workers: int | None,
+    out: Path | None,
+    on: str,
+    sbatch: tuple[str, ...],
+    part: str | None,
+    *,
+    resume: bool,
+) -> None:
+    """Ask what measures would bring: scenarios × seeds, with intervals, and a report.
+
+    The folder gets report.html, summary.json, replications.csv and users.csv. A study that was killed
+    goes on with --resume and ends with the same bytes.
+
+    \b
+    Examples:
+      vispa-green simulate study simulation/studies/a_quarter_takes_part.toml
+      vispa-green simulate study mine.toml --on slurm --workers 32 --sbatch=--partition=long --resume
+    """
+    try:
+        from vispa_green_sim.study.command import Order
+        from vispa_green_sim.study.command import study as do
+    except ModuleNotFoundError as error:
+        raise UsageError(f"the simulation needs {error.name}: pip install 'vispa-green[sim,report]'") from error
+    do(Order(file, workers, out, resume, on, sbatch, part))

@@ -1,0 +1,96 @@
+"""``vispa-green simulate study``: read, play what is missing, report. Progress goes to stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from vispa_green import host
+from vispa_green.errors import UsageError
+from vispa_green.reports.plots import new_figure
+from vispa_green_sim.report import write_report
+from vispa_green_sim.report.words import replay_words, table
+from vispa_green_sim.study.ground import Ground, prepare
+from vispa_green_sim.study.on import PLACES, Progress, Task, play_seed, slice_of
+from vispa_green_sim.study.replay_error import ReplayError, replay_error
+from vispa_green_sim.study.replication import baseline
+from vispa_green_sim.study.store import Store
+from vispa_green_sim.study.summary import summarise
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The options of the command."""
+
+    file: Path
+    workers: int | None = None
+    out: Path | None = None
+    resume: bool = False
+    on: str = "local"
+    sbatch: tuple[str, ...] = ()
+    slice: str | None = None
+
+
+def study(order: Order) -> None:
+    """Do a study and write its report; with a slice, play those seeds only."""
+    run_on = PLACES.load(order.on)
+    new_figure(1, 1)  # told now if pictures cannot be drawn, not after an hour of playing
+    ground = prepare(order.file)
+    out = order.out or Path(f"{order.file.stem}-study")
+    store = Store.of(ground, out)
+    workers = order.workers or (len(os.sched_getaffinity(0)) if order.on == "local" else 16)
+    task = Task(ground, store, order.file, out, workers, order.sbatch)
+    if order.slice is not None:
+        _play_slice(task, order.slice)
+        return
+    for remark in ground.workload.remarks:
+        click.echo(f"warning: {ground.workload.name}: {remark}", err=True)
+    if not order.resume:
+        for scenario in ground.scenarios:
+            for seed in ground.seeds:
+                store.forget(scenario, seed)
+    replay = _first_say_how_true(ground)
+    run_on(task, _shown())
+    results = [[store.get(scenario, seed) for seed in ground.seeds] for scenario in ground.scenarios]
+    summary = summarise(ground, replay, results)
+    files = write_report(summary, results, out)
+    click.echo(table(summary))
+    click.echo(f"\n{files.html}")
+
+
+def _play_slice(task: Task, text: str) -> None:
+    part, _, parts = text.partition("/")
+    if not (part.isdigit() and parts.isdigit() and int(part) < int(parts)):
+        raise UsageError(f"--slice {text}: write PART/PARTS, e.g. 0/4")
+    for seed in slice_of(task.ground.seeds, int(part), int(parts)):
+        play_seed(task.ground, task.store, seed)
+
+
+def _first_say_how_true(ground: Ground) -> ReplayError:
+    """Replay the history as recorded, and print the error before anything else."""
+    error = replay_error(baseline(ground, None).played.run)
+    click.echo(replay_words(error))
+    return error
+
+
+def _shown() -> Progress:
+    """Return a progress that knows the time; on a terminal one line that changes, else one line each tenth."""
+    began, first, last = host.now().monotonic_ns, -1, -1
+    live = sys.stderr.isatty()
+
+    def show(done: int, total: int) -> None:
+        nonlocal first, last
+        first = done if first < 0 else first
+        if done == last or (not live and done != total and done * 10 // total == last * 10 // total and last >= 0):
+            return
+        last = done
+        passed_s = (host.now().monotonic_ns - began) / 1e9
+        left = f", about {passed_s / (done - first) * (total - done):.0f} s left" if first < done < total else ""
+        text = f"{done} of {total} replications in {passed_s:.0f} s{left}"
+        click.echo(f"\r{text:<70}" if live else text, nl=not live or done == total, err=True)
+
+    return show
