@@ -1,0 +1,66 @@
+"""The values this software speaks of, and what its replaceable parts promise. No I/O, no clock.
+
+Energies are integers of microjoules, spans of time half-open and in UTC.
+"""
+
+from vispa_green.model.accounts import (
+    BalanceRow,
+    JobFact,
+    JobPosting,
+    JobPresence,
+    Ledger,
+    NodeEnergy,
+    Selection,
+    SpooledInterval,
+)
+from vispa_green.model.energy import (
+    AttributionModel,
+    EnergyEntry,
+    EnergySplit,
+    IdlePolicy,
+    JobActivity,
+    JobShare,
+    NodeActivity,
+    NodeInterval,
+)
+from vispa_green.model.grid import GridKind, GridProvider, GridValue, Quantity
+from vispa_green.model.node import UJ_PER_KWH, Binding, Component, CpuTime, Instant, JobId, Meter, Quality, Tracker
+from vispa_green.model.planning import GreenWindow, JobRequest, Outlook, Policy, Promise, Signal
+
+__all__ = [
+    "Binding",
+    "Component",
+    "CpuTime",
+    "Instant",
+    "JobId",
+    "Meter",
+    "Quality",
+    "Tracker",
+    "UJ_PER_KWH",
+    "AttributionModel",
+    "EnergyEntry",
+    "EnergySplit",
+    "IdlePolicy",
+    "JobActivity",
+    "JobShare",
+    "NodeActivity",
+    "NodeInterval",
+    "GridKind",
+    "GridProvider",
+    "GridValue",
+    "Quantity",
+    "GreenWindow",
+    "JobRequest",
+    "Outlook",
+    "Policy",
+    "Promise",
+    "Signal",
+    "BalanceRow",
+    "JobFact",
+    "JobPosting",
+    "JobPresence",
+    "Ledger",
+    "NodeEnergy",
+    "Selection",
+    "SpooledInterval",
+]

@@ -1,0 +1,105 @@
+"""What is read on a node: its meters, its CPU time, the jobs on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+UJ_PER_KWH = 3_600_000_000_000
+
+JobId = str
+"""Slurm's raw job id as text (``sacct -o JobIDRaw``), or ``run-…`` for a command without Slurm."""
+
+
+class Component(StrEnum):
+    """What an energy counter covers. ``NODE`` contains the others: never sum it with its parts."""
+
+    CPU = "cpu"
+    DRAM = "dram"
+    GPU = "gpu"
+    NODE = "node"
+
+
+class Quality(StrEnum):
+    """How an energy figure came about."""
+
+    MEASURED = "measured"
+    ESTIMATED = "estimated"
+    GAP = "gap"
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """One moment on both clocks: UTC for stamps, monotonic for durations."""
+
+    utc: datetime
+    monotonic_ns: int
+
+
+class Meter(Protocol):
+    """One energy counter of a node."""
+
+    @property
+    def component(self) -> Component:
+        """What the counter covers."""
+
+    @property
+    def device(self) -> str:
+        """A name unique on the node, e.g. ``intel-rapl:0`` or ``gpu-0``."""
+
+    @property
+    def quality(self) -> Quality:
+        """``measured`` for a hardware counter, ``estimated`` for a power model."""
+
+    @property
+    def modulus_uj(self) -> int | None:
+        """The counter's value is the energy modulo this; ``None`` if it never wraps."""
+
+    @property
+    def gpu_index(self) -> int | None:
+        """The minor number of the GPU it belongs to, ``None`` for anything else."""
+
+    def read_uj(self, at: Instant) -> int:
+        """Return the counter now, in µJ; raise `MeterError` where it cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class CpuTime:
+    """Cumulative CPU time of a whole node: ``busy_ns`` of ``total_ns`` (all CPUs)."""
+
+    busy_ns: int
+    total_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What of a node belongs to a job; ``None`` where that is unknown. GPUs are minor numbers."""
+
+    uid: int | None = None
+    allocated_cpus: int | None = None
+    gpus: tuple[int, ...] | None = None
+
+    def or_else(self, other: Binding) -> Binding:
+        """Return this binding with its unknowns filled from ``other``."""
+        return Binding(
+            other.uid if self.uid is None else self.uid,
+            other.allocated_cpus if self.allocated_cpus is None else self.allocated_cpus,
+            other.gpus if self.gpus is None else self.gpus,
+        )
+
+
+UNBOUND = Binding()
+"""Nothing is known of what a job holds."""
+
+
+class Tracker(Protocol):
+    """Finds the jobs of this node and what they use."""
+
+    def jobs(self) -> Mapping[JobId, int]:
+        """Return the cumulative CPU time in ns of every job present now."""
+
+    def binding(self, job_id: JobId) -> Binding:
+        """Return what is known here of a job's hold on the node; asked once for each job."""
