@@ -207,13 +207,21 @@ class _Engine:
             self._request_pass()
 
     def _request_pass(self) -> None:
-        if not self._is_pass_due:
+        """Make the pass of this instant: at once if nothing else happens in it, else after all that does."""
+        if self._is_pass_due:
+            return
+        now = self._env.now
+        if self._env.peek() > now:  # most instants have one event; another one for the pass would cost a third
+            self._make_pass(int(now))
+        else:
             self._is_pass_due = True
             _Moment(self._env, PASS, 0, self._pass)
 
     def _pass(self, _: Event) -> None:
         self._is_pass_due = False
-        now = int(self._env.now)
+        self._make_pass(int(self._env.now))
+
+    def _make_pass(self, now: int) -> None:
         wanted = self._discipline.start_jobs(now)
         if wanted is not None and (self._wanted is None or not now < self._wanted <= wanted):
             self._wanted = wanted

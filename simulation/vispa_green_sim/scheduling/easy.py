@@ -9,27 +9,36 @@ from vispa_green_sim.scheduling._counted import Counted
 class Easy(Counted):
     """The head job has a reservation; a later job starts if it ends before it, or does not need its processors."""
 
-    __slots__ = ()
+    __slots__ = ("_extra", "_shadow")
+
+    def __init__(self, setting: Setting) -> None:
+        """Begin without a reservation."""
+        super().__init__(setting)
+        self._shadow = 0
+        self._extra = -1
 
     def start_jobs(self, now: int) -> int | None:
         """Start from the front while there is room, then fill in from behind."""
         queue = self.queue
         if not queue:
             return None
+        settled = self._settled
         # A job past its time limit counts as ending now, so then what failed before may fit.
-        overdue = bool(self.running) and self.running[0][0] <= now
-        if (self._settled == 0 or overdue) and self._start_in_order(now):
-            self._settled = 0
-        if self.free and len(queue) > 1:
-            self._backfill(now, 1 if overdue else max(1, self._settled))
+        if settled == 0 or self.running[0][0] <= now:
+            self._start_in_order(now)
+            self._extra = -1  # whatever was reserved is out of date
+            settled = 1
+        if self.free and len(queue) > settled:
+            self._backfill(now, settled)
         self._settled = len(queue)
         return None
 
     def _backfill(self, now: int, first: int) -> None:
         """Try the jobs from position ``first``; those before it are known not to fit."""
         queue, processors, request, sleepers = self.queue, self._processors, self._request, self._sleepers
-        shadow, extra = self._reservation(now)
-        room = shadow - now
+        if self._extra < 0:
+            self._reserve(now)
+        room = self._shadow - now
         started = []
         for position in range(first, len(queue)):
             job = queue[position]
@@ -38,9 +47,9 @@ class Easy(Counted):
                 continue
             length = request[job] if sleepers is None else request[job] + sleepers.boot_delay(width, now)
             if length > room:
-                if width > extra:
+                if width > self._extra:
                     continue
-                extra -= width
+                self._extra -= width
             self._begin(job, now)
             started.append(position)
             if not self.free:
@@ -48,8 +57,11 @@ class Easy(Counted):
         for position in reversed(started):
             del queue[position]
 
-    def _reservation(self, now: int) -> tuple[int, int]:
-        """Return when the head job can start by the requested ends, and the processors it leaves free then."""
+    def _reserve(self, now: int) -> None:
+        """Work out when the head job can start by the requested ends, and the processors it leaves free then.
+
+        That stays true until a job ends: those that start meanwhile are gone by then or are taken off.
+        """
         processors, need = self._processors, self._processors[self.queue[0]]
         available, shadow = self.free, now
         for end, job in self.running:
@@ -57,7 +69,7 @@ class Easy(Counted):
                 break
             available += processors[job]
             shadow = max(shadow, end)
-        return shadow, available - need
+        self._shadow, self._extra = shadow, available - need
 
 
 def discipline(setting: Setting) -> Discipline:
