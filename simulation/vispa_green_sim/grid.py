@@ -176,7 +176,7 @@ def _point(cells: Sequence[str], at: int, value_at: int, path: Path, line: int) 
 
 
 def _series(points: Sequence[Point], quantity: Quantity, origin: str, fill_s: int) -> GridSeries:
-    """Make a series of points; the usual step is the shortest distance of two of them."""
+    """Make a series of points; the usual step is the most frequent distance of two of them."""
     if len(points) < 2:
         raise SeriesError(f"{origin}: {len(points)} values of {quantity}; a series needs two at least")
     times = np.array([time for _, time, _ in points], dtype=np.int64)
@@ -185,15 +185,16 @@ def _series(points: Sequence[Point], quantity: Quantity, origin: str, fill_s: in
     if (steps <= 0).any():
         row = int(np.argmax(steps <= 0)) + 1
         raise SeriesError(
-            f"{origin}:{points[row][0]}: {_day(times[row])} is not later than the row before; "
+            f"{_where(origin, points[row])}: {_day(times[row])} is not later than the row before; "
             "write times in UTC (an hour comes twice when summer time ends) and in order"
         )
-    step = int(np.median(steps))
+    lengths, times_seen = np.unique(steps, return_counts=True)
+    step = int(lengths[np.argmax(times_seen)])
     wide = np.flatnonzero(steps > step)
     for gap in wide:
         if (missing := int(steps[gap]) - step) > fill_s:
             raise SeriesError(
-                f"{origin}:{points[int(gap) + 1][0]}: nothing is known from {_day(times[gap] + step)} to "
+                f"{_where(origin, points[int(gap) + 1])}: nothing is known from {_day(times[gap] + step)} to "
                 f"{_day(times[gap + 1])} UTC; fill the gap, or allow it to be interpolated (fill_s={missing})"
             )
     if len(wide):
@@ -203,6 +204,11 @@ def _series(points: Sequence[Point], quantity: Quantity, origin: str, fill_s: in
     else:
         filled = 0
     return GridSeries(quantity, np.append(times, times[-1] + (times[-1] - times[-2])), values, filled)
+
+
+def _where(origin: str, point: Point) -> str:
+    """Return where a point came from; those of the ledger have no line."""
+    return f"{origin}:{point[0]}" if point[0] else origin
 
 
 def _day(epoch_s: int) -> str:

@@ -38,7 +38,7 @@ def test_the_oracles_figures_come_out_of_the_command(tmp_path: Path) -> None:
     assert found["mean_wait_s"] == pytest.approx(6419.03, abs=0.005)
     assert (found["max_wait_s"], found["jobs"], found["processors"]) == (248_239, 27_992, 100)
     assert {"median_wait_s", "p95_wait_s", "mean_slowdown", "makespan_s", "utilisation"} <= found.keys()
-    rows = list(csv.DictReader(out.open()))
+    rows = list(csv.DictReader(out.read_text().splitlines()))
     assert rows[0] == {"job_id": "15", "submit": "599850", "start": "599850", "end": "603327"}
     assert sum(int(r["start"]) - int(r["submit"]) for r in rows) / len(rows) == found["mean_wait_s"]
     first = out.read_bytes()
