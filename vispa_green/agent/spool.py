@@ -65,8 +65,12 @@ class Spool:
         return None if text is None else self._baseline.validate_json(text)
 
     def waiting(self, most: int) -> Sequence[SpooledInterval]:
-        """Return the oldest intervals not yet delivered."""
-        rows = self._db.execute("SELECT sequence, interval FROM outbox ORDER BY sequence LIMIT ?", (most,)).fetchall()
+        """Return the oldest intervals not yet delivered; raise `SpoolError` if they cannot be read."""
+        query = "SELECT sequence, interval FROM outbox ORDER BY sequence LIMIT ?"
+        try:
+            rows = self._db.execute(query, (most,)).fetchall()
+        except sqlite3.Error as error:
+            raise SpoolError(f"{self._path}: {error}") from error
         return [SpooledInterval(sequence, self._interval.validate_json(text)) for sequence, text in rows]
 
     def backlog(self) -> int:
