@@ -133,10 +133,26 @@ def make(name: str, options: Mapping[str, Any]) -> Measure:
     for option, parameter in known.items():
         if parameter.default is inspect.Parameter.empty and option not in options and not takes_all:
             raise MeasureError(f"measure {name} needs the option {option!r}")
+    for option, value in options.items():
+        if option in known and not _suits(value, known[option].annotation):
+            raise MeasureError(f"measure {name}: {option} = {value!r}; it takes {known[option].annotation}")
     try:
         return factory(**options)
     except (TypeError, ValueError) as error:
         raise MeasureError(f"measure {name}: {error}; correct its options") from error
+
+
+_TYPES: dict[str, tuple[type, ...]] = {"float": (int, float), "int": (int,), "str": (str,), "bool": (bool,)}
+
+
+def _suits(value: object, annotation: object) -> bool:
+    """Say whether a value from TOML is of one of the plain types that an option is annotated with."""
+    names = [part.strip() for part in str(annotation).split("|")]
+    if not all(name in _TYPES or name == "None" for name in names):
+        return True  # the measure knows better
+    if isinstance(value, bool):
+        return "bool" in names
+    return any(isinstance(value, _TYPES[name]) for name in names if name in _TYPES)
 
 
 def take(measures: Sequence[Measure], plan: Plan, setting: Setting) -> Plan:
