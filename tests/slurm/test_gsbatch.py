@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from lab import gridserver as lab
 from lab.cluster import Cluster
+from lab.processes import wait_until
 
 from vispa_green.gsbatch.argv import SHORT, WITH_VALUE, WITHOUT_VALUE
 
@@ -246,3 +247,16 @@ def test_the_table_of_options_is_that_of_this_sbatch(bench: Bench) -> None:
     for letter, name in SHORT.items():
         said = bench.run("sbatch", f"-{letter}").stderr
         assert ("requires an argument" in said) == (name in WITH_VALUE), f"-{letter}: {said}"
+
+
+def test_a_queue_aware_site_holds_on_an_empty_machine_and_not_on_a_full_one(bench: Bench) -> None:
+    """A held job's place on a full machine is filled at once: nothing would be saved."""
+    bench.configure('providers = ["csv"]')
+    bench.config.write_text(bench.config.read_text() + '[green]\npolicy = "queue_aware"\n')
+    wide = ["--green-max-delay=12h", "-n", "8", "-t", "60", "-o", "/dev/null", "--wrap", "sleep 120"]
+    assert bench.begin_delay_s(bench.run("gsbatch", *wide))[0] > 600
+    bench.cluster.run("scancel", "--me")
+    for _ in range(8):  # two machines' worth of work runs and waits for a day
+        bench.run("sbatch", "-n", "8", "-t", "1-0", "-o", "/dev/null", "--wrap", "sleep 120")
+    assert wait_until(lambda: bench.cluster.run("squeue", "-h", "-t", "R").stdout.count("\n") >= 2, timeout_s=20)
+    assert bench.begin_delay_s(bench.run("gsbatch", *wide))[0] == 0

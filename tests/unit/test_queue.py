@@ -17,13 +17,10 @@ RECORDED = """\
 
 
 def test_running_waiting_and_held_jobs_are_told_apart() -> None:
+    hour = timedelta(hours=1)
     jobs = {job.job_id: job for job in parse_squeue(RECORDED)}
     assert set(jobs) == {"41", "42", "43", "45"}
-    assert (jobs["41"].is_running, jobs["41"].limit, jobs["41"].used) == (
-        True,
-        timedelta(hours=2),
-        timedelta(hours=1),
-    )
+    assert (jobs["41"].is_running, jobs["41"].limit, jobs["41"].used) == (True, 2 * hour, hour)
     assert jobs["42"].begin is None
     assert jobs["43"].begin == NOW + 2 * hour
 

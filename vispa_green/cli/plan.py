@@ -15,6 +15,7 @@ from vispa_green.local_zone import local_zone
 from vispa_green.planning import GridMeans, Plan, Wish
 from vispa_green.planning import plan as make_plan
 from vispa_green.policies import POLICIES
+from vispa_green.queue_supply import what_lies_ahead
 from vispa_green.session import open_session
 from vispa_green.slurm_time import parse_time
 
@@ -23,6 +24,9 @@ from vispa_green.slurm_time import parse_time
 @click.option("--duration", metavar="D", help="How long the job runs, as for sbatch --time (default: the site's).")
 @click.option("--finish-by", metavar="T", help="When it has to be done: tomorrow, 18:00, +24h, 2026-07-01T08:00.")
 @click.option("--max-delay", metavar="D", help="How much later than now it may start: 6h, 12:00:00, 1-0.")
+@click.option(
+    "--cpus", type=click.IntRange(min=1), default=1, help="CPUs it takes, for a policy that looks at the queue."
+)
 @click.option("--policy", metavar="NAME", help="The rule that chooses (default: the site's).")
 @config_option
 @json_option
@@ -30,6 +34,7 @@ def command(
     duration: str | None,
     finish_by: str | None,
     max_delay: str | None,
+    cpus: int,
     policy: str | None,
     config_file: Path | None,
     *,
@@ -52,15 +57,17 @@ def command(
         parse_time(finish_by, now, zone) if finish_by else None,
         finite(max_delay, "a delay") if max_delay else None,
         finite(green.queue_margin, "[green] queue_margin"),
+        cpus,
     )
     name = policy or green.policy
     chooser = POLICIES.load(name)()
     known = known_of(session, now, max(wish.request(now).finish_by, now + wish.duration))
-    made = make_plan(wish, now, known.signals(), name, chooser)
+    ahead, unasked = what_lies_ahead(chooser, session.config.slurm, now)
+    made = make_plan(wish, now, known.signals(), name, chooser, ahead)
     if as_json:
-        print_json({"plan": record(made, wish), "warnings": list(known.warnings)})
+        print_json({"plan": record(made, wish), "warnings": [*known.warnings, *unasked]})
     else:
-        warn(known.warnings)
+        warn((*known.warnings, *unasked))
         _print(made, zone)
 
 

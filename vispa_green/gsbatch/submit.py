@@ -20,10 +20,12 @@ from vispa_green.grid_supply import ledger_at, what_is_known
 from vispa_green.gsbatch.argv import CommandLine, Wishes
 from vispa_green.gsbatch.length import job_length
 from vispa_green.gsbatch.script import Head
+from vispa_green.gsbatch.size import job_cpus
 from vispa_green.local_zone import local_zone
 from vispa_green.model import Promise, Quantity
 from vispa_green.planning import Plan, Wish, plan
 from vispa_green.policies import POLICIES
+from vispa_green.queue_supply import what_lies_ahead
 from vispa_green.session import Session, open_session
 from vispa_green.slurm_time import parse_duration, parse_time
 from vispa_green.time_limit import within
@@ -96,6 +98,7 @@ def _prepare(line: CommandLine, head: Head, wishes: Wishes) -> Prepared:
         parse_time(wishes.finish_by, now, local_zone(os.environ)) if wishes.finish_by else None,
         _finite(wishes.max_delay, "a delay") if wishes.max_delay else None,
         _finite(green.queue_margin, "[green] queue_margin"),
+        job_cpus(line, head),
     )
     end = max(wish.request(now).finish_by, now + duration)
     ledger = ledger_at(session.ledger_url)
@@ -104,7 +107,10 @@ def _prepare(line: CommandLine, head: Head, wishes: Wishes) -> Prepared:
     finally:
         if ledger is not None:
             ledger.close()
-    made = plan(wish, now, known.signals(), green.policy, POLICIES.load(green.policy)())
+    policy = POLICIES.load(green.policy)()
+    ahead, unasked = what_lies_ahead(policy, session.config.slurm, now)
+    made = plan(wish, now, known.signals(), green.policy, policy, ahead)
+    remarks += unasked
     if made.window.mean is None:
         remarks += known.warnings[:1]
     return Prepared(made, session, remarks)
