@@ -58,6 +58,10 @@ class Outlook(Protocol):
         """The CPUs of the machine."""
 
     @property
+    def waiting(self) -> int:
+        """How many jobs wait for CPUs, held ones not counted."""
+
+    @property
     def reserve_cpus(self) -> int:
         """CPUs that moved work should leave to those who have not asked yet."""
 

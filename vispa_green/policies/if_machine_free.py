@@ -1,7 +1,7 @@
 """The greenest window for jobs that could start now, no delay for those that would wait anyway.
 
-While others queue, a held job's place is filled at once and its delay is likely to save nothing. The
-simplest rule that knows it, and the yardstick of `queue_aware`.
+Whoever would have to wait is let into the queue: holding such a job seems to save nothing, as others
+fill its place. A yardstick of `queue_aware`, like `if_queue_empty`.
 """
 
 from __future__ import annotations
