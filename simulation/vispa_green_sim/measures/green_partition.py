@@ -56,7 +56,7 @@ class _Doors:
         day = self._foreseen.means(slot, STEP_S, 96)
         if not len(day):
             return 0  # nothing is known ahead: no reason to hold anyone
-        limit = float(np.quantile(day, self._open_part))
+        limit = np.sort(day)[max(0, round(self._open_part * len(day)) - 1)]
         return int(np.argmax(day <= limit))
 
 

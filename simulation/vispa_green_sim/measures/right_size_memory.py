@@ -16,16 +16,24 @@ class RightSizeMemory:
     """Never asks for more than before, and never for less than was used."""
 
     margin: float
+    unknown_use_pct: float | None
     stage: Stage = Stage.JOBS
 
     def __post_init__(self) -> None:
         if self.margin < 1:
             raise MeasureError(f"right_size_memory: a margin of {self.margin} would kill jobs; take 1.0 or more")
+        if self.unknown_use_pct is not None and not 0 < self.unknown_use_pct <= 100:
+            raise MeasureError("right_size_memory: unknown_use_pct is a part of the request, above 0 and up to 100")
 
     def applied(self, plan: Plan, setting: Setting) -> Plan:
         """Return the plan with smaller requests where the history knows what was used."""
         wanted, used = plan.workload.memory_mib, plan.workload.used_memory_mib
-        if not len(wanted) or not len(used):
+        if self.unknown_use_pct is not None:
+            known = used if len(used) else [0] * len(wanted)
+            used = [
+                peak or -int(-asked * self.unknown_use_pct // 100) for asked, peak in zip(wanted, known, strict=True)
+            ]
+        if not len(wanted) or not used:
             missing = "memory requests" if not len(wanted) else "used memory"
             raise MeasureError(
                 f"right_size_memory: {plan.workload.name} has no {missing}; take it out of the scenario, "
@@ -39,6 +47,10 @@ class RightSizeMemory:
         return replace(plan, workload=replace(plan.workload, memory_mib=fitting))
 
 
-def measure(*, margin: float = 1.2) -> Measure:
-    """Return the measure: requests become at most ``margin`` × the memory used."""
-    return RightSizeMemory(margin)
+def measure(*, margin: float = 1.2, unknown_use_pct: float | None = None) -> Measure:
+    """Return the measure: requests become at most ``margin`` × the memory used.
+
+    Where the history does not know the use, the request stays, or ``unknown_use_pct`` of it is taken for
+    the use: an assumption, to be named as one.
+    """
+    return RightSizeMemory(margin, unknown_use_pct)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from vispa_green_sim.account import MJ_PER_KWH, emissions, energy, job_emissions_g
 from vispa_green_sim.adoption import adopters
 from vispa_green_sim.engine import simulate
-from vispa_green_sim.forecasts import Options, forecasts_of
+from vispa_green_sim.forecasts import Forecasts, Options, forecasts_of
 from vispa_green_sim.measures import Plan, Setting, take
 from vispa_green_sim.power import job_powers
 from vispa_green_sim.result import SHORTEST_S, Run
@@ -124,6 +124,8 @@ class Baseline:
     played: Played = field(repr=False)
     shaken_g: float
     """CO2 of the jobs at their nominal power."""
+    forecasts: Forecasts = field(repr=False)
+    """What could be known of the grid; all scenarios of a seed see the same, errors included."""
 
 
 def baseline(ground: Ground, seed: int | None) -> Baseline:
@@ -137,14 +139,15 @@ def baseline(ground: Ground, seed: int | None) -> Baseline:
     powers = _spread(nominal, jobs, power_spread, seed or 0)
     played = _played(ground, Plan.of(jobs, ground.machine, powers), jobs)
     shaken_g = float(job_emissions_g(played.run, nominal, ground.clock, ground.spec.machine.pue).sum())
-    return Baseline(seed or 0, jobs, powers, played, shaken_g)
+    options = Options(relative_error=ground.spec.grid.forecast_error, seed=seed or 0)
+    forecasts = forecasts_of(ground.spec.grid.forecast, ground.clock, options)
+    return Baseline(seed or 0, jobs, powers, played, shaken_g, forecasts)
 
 
 def compare(ground: Ground, base: Baseline, scenario: Scenario) -> Comparison:
     """Play a scenario and return what differs from the baseline."""
     taking = adopters(base.workload, scenario.adoption, base.seed)
-    options = Options(relative_error=ground.spec.grid.forecast_error, seed=base.seed)
-    setting = Setting(forecasts_of(ground.spec.grid.forecast, ground.clock, options), taking, base.seed)
+    setting = Setting(base.forecasts, taking, base.seed)
     plan = take(scenario.measures, Plan.of(base.workload, ground.machine, base.job_mw), setting)
     played = _played(ground, plan, base.workload)
     # Nodes draw power after the last job, too: both sides are counted up to the later end.
