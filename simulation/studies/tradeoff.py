@@ -102,7 +102,7 @@ class Perfect:
         self.clock = clock
         self.quantity = Quantity.CARBON_INTENSITY
         self._values: list[float] = clock.values_between(0, until_s, STEP_S).tolist()
-        self._area = [0.0, *accumulate(self._values)]
+        self._area: list[float] = [0.0, *accumulate(self._values)]
         self.edges = tuple(clock.moment(step * STEP_S) for step in range(len(self._values) + 1))
 
     def issued(self, now_s: int) -> Signal:
