@@ -49,6 +49,11 @@ name = "capped and paused"
 adoption = { rate = 0.5 }
 measures = [{ use = "suspend", every_hours = 1 }, { use = "power_cap", curve = "taurus_cpu", cap = 68.8 }]
 
+[[scenario]]
+name = "green windows"
+adoption = { rate = 0.33 }
+measures = [{ use = "green_windows", policy = "queue_aware", slack_hours = 6 }]
+
 [[sensitivity]]
 scenario = "green, by a third"
 vary = "adoption.rate"

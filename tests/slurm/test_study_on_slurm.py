@@ -42,7 +42,7 @@ def test_a_job_array_gives_the_same_bytes(slurm_cluster: Cluster, tmp_path: Path
     expected = answer(file, tmp_path / "local")
     done = study_on(slurm_cluster, file, tmp_path / "cluster", "--workers", "4")
     assert done.returncode == 0, done.stderr
-    assert "20 of 20 replications" in done.stderr
+    assert "24 of 24 replications" in done.stderr
     assert output(tmp_path / "cluster") == expected
     logs = list((tmp_path / "cluster" / "slurm").glob("*.out"))
     assert len(logs) == 4
