@@ -103,7 +103,8 @@ class Perfect:
         self.quantity = Quantity.CARBON_INTENSITY
         self._values: list[float] = clock.values_between(0, until_s, STEP_S).tolist()
         self._area: list[float] = [0.0, *accumulate(self._values)]
-        self.edges = tuple(clock.moment(step * STEP_S) for step in range(len(self._values) + 1))
+        self.edges = tuple(clock.moment(step * STEP_S) for step in range(len(self._area)))
+        self._values.append(self._values[-1])  # a span may end with the series
 
     def issued(self, now_s: int) -> Signal:
         """Return everything."""

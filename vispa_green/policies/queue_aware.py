@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import NamedTuple
 
 from vispa_green.model import GreenWindow, JobRequest, Outlook, Policy, Quantity, Signal
@@ -45,6 +46,10 @@ PATIENCE = timedelta(minutes=15)
 """A job that waits for room is to be asked about again after so long: jobs end before their limits."""
 
 
+TOO_SMALL = NOTHING_GREENER + " by enough to be worth the wait"
+NO_ROOM = "starts at once: no later start moves enough of the machine's load"
+
+
 class Start(NamedTuple):
     """A start with its cost: CPU-seconds × the signal's unit, smaller being greener, and the price of the wait."""
 
@@ -61,6 +66,7 @@ class QueueAware:
         """Take the price of an hour's waiting; 0: any gain is worth any wait within the deadline."""
         self._price = dict(price)
         self._best = BestMean()
+        self._steepest: tuple[Signal, float, float] | None = None  # of the last signal: it serves many jobs
 
     def choose(self, request: JobRequest, signal: Signal, outlook: Outlook | None = None) -> GreenWindow:
         """Return the window with the best balance; that of `BestMean` where the queue is not known."""
@@ -69,25 +75,42 @@ class QueueAware:
         latest = request.finish_by - request.duration
         if latest < request.earliest:
             return at_once(request, signal, TOO_LATE)
-        starts = self._starts(request, latest, signal, outlook)
-        if len(starts) > 1 and _some_delay_pays(starts):
+        why_not = TOO_SMALL
+        if self._may_pay(request, signal, outlook):
+            starts = self._starts(request, latest, signal, outlook)
+            why_not = _why_not(request, signal, starts)
+        if why_not is NO_ROOM:
             moment = self._best_start(request, signal, outlook, starts)
             if moment > request.earliest:
                 return at(moment, request, signal, "what it saves on the machine's load is worth the wait")
         if request.is_held and (room := _room(request, latest, outlook)) > request.earliest:
             return at(room, request, signal, "waits for free CPUs: it was held, and pushes nobody aside")
-        return at_once(request, signal, _why_not(request, signal, starts))
+        return at_once(request, signal, why_not)
+
+    def _may_pay(self, request: JobRequest, signal: Signal, outlook: Outlook) -> bool:
+        """Say whether any delay could be worth its price at all; most jobs are too small, whatever the grid does.
+
+        Between two starts d apart the mean over a length L differs by at most J (d/h + 1), and by at most
+        d/L × J (L/h + 1), where J is the largest jump of the signal and h its shortest step. So no delay
+        pays if the job's CPUs × J (L/h + 1) are within the price.
+        """
+        if self._steepest is None or self._steepest[0] is not signal:
+            self._steepest = (signal, *_steepest(signal))
+        _, jump, step_s = self._steepest
+        most = request.cpus * jump * (_expected(request).total_seconds() / step_s + 1)
+        return most * (1 + 1e-6) >= self._price[signal.quantity] * outlook.cpus
 
     def _starts(self, request: JobRequest, latest: datetime, signal: Signal, outlook: Outlook) -> list[Start]:
         """Return the starts whose grid is known, in order of time, as if there were room for all."""
         length = _expected(request)
         moments = candidates(request.earliest, latest, length, signal)
-        known = [(moment, value) for moment in moments if (value := mean(signal, moment, length)) is not None]
         per_second = self._price[signal.quantity] * outlook.cpus
         work = sign(signal) * request.cpus * length.total_seconds()
+        earliest = request.earliest
         return [
-            Start(work * value + per_second * (moment - request.earliest).total_seconds(), moment)
-            for moment, value in known
+            Start(work * value + per_second * (moment - earliest).total_seconds(), moment)
+            for moment in moments
+            if (value := mean(signal, moment, length)) is not None
         ]
 
     def _best_start(self, request: JobRequest, signal: Signal, outlook: Outlook, starts: Sequence[Start]) -> datetime:
@@ -123,10 +146,11 @@ def _expected(request: JobRequest) -> timedelta:
 def _some_delay_pays(starts: Sequence[Start]) -> bool:
     """Say whether any start is better than an earlier one; if not, the queue need not be looked at."""
     worst = starts[0].cost
-    for start in starts:
-        if start.cost < worst - 1e-9 * abs(worst):
+    for cost, _ in starts:
+        if cost >= worst:
+            worst = cost
+        elif cost < worst - 1e-9 * abs(worst):
             return True
-        worst = max(worst, start.cost)
     return False
 
 
@@ -156,8 +180,19 @@ def _room(request: JobRequest, latest: datetime, outlook: Outlook) -> datetime:
 
 
 def _why_not(request: JobRequest, signal: Signal, starts: Sequence[Start]) -> str:
+    """Return why no delay can pay; if one may, what to say where there is no room for it."""
     if not starts:
         return unknown(request, signal)
-    if _some_delay_pays(starts):
-        return "starts at once: no later start moves enough of the machine's load"
-    return NOTHING_GREENER + " by enough to be worth the wait"
+    return NO_ROOM if _some_delay_pays(starts) else TOO_SMALL
+
+
+def _steepest(signal: Signal) -> tuple[float, float]:
+    """Return the largest difference between neighbouring values, and the shortest step in seconds."""
+    values = [
+        (start, value)
+        for start, end in pairwise(signal.edges)
+        if (value := mean(signal, start, end - start)) is not None
+    ]
+    jump = max((abs(other - value) for (_, value), (_, other) in pairwise(values)), default=0.0)
+    steps = ((end - start).total_seconds() for start, end in pairwise(signal.edges))
+    return jump, min(steps, default=1.0)
