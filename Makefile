@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full bench lint clean
+.PHONY: help setup torch demo test test-full bench lint clean
 
 export PYTHONPATH := deploy
 python := .venv/bin/python
@@ -17,13 +17,16 @@ setup:  ## install what is missing: Debian packages (as root or with sudo) and .
 	@deploy/setup.sh system
 	@deploy/setup.sh python
 
+torch:  ## what the bundled jobs need, torch as a CPU build; their tests are skipped without it
+	@deploy/setup.sh torch
+
 demo: setup  ## the guided tour on a real Slurm, in a few minutes
 	@$(python) -m demo
 
-test: setup  ## every test but the long ones
+test: setup torch  ## every test but the long ones
 	@$(pytest) -m "not full"
 
-test-full: setup  ## every test
+test-full: setup torch  ## every test
 	@$(pytest)
 
 bench: setup  ## the benchmarks, one at a time, with their numbers

@@ -2,6 +2,7 @@
 # setup.sh - make this machine and this checkout able to run the tests and the demo.
 #   deploy/setup.sh system    Debian packages of deploy/debian-packages.txt, only those that are missing
 #   deploy/setup.sh python    .venv with vispa-green[dev], only when pyproject.toml changed
+#   deploy/setup.sh torch     what the bundled jobs need besides: a CPU build of torch, where one can be had
 # Both return at once when there is nothing to do, so `make` runs them before everything else.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -93,8 +94,53 @@ setup_python() {
   echo "$wanted" >$venv/installed-for
 }
 
+# ---- torch -------------------------------------------------------------------------------------
+
+torch_version=2.13.0
+cpu_index=https://download.pytorch.org/whl/cpu
+
+has_job_packages() {
+  .venv/bin/python -c 'import sys; from importlib.util import find_spec
+sys.exit(any(find_spec(name) is None for name in ("torch", "sklearn", "scipy", "pyhf")))'
+}
+
+# The Linux wheel of the usual index brings several GB of CUDA: ask pip what it would do before it does it.
+torch_build() { # prints cpu, cuda or unknown
+  .venv/bin/python -m pip install --quiet --dry-run --report - "torch==$torch_version" 2>/dev/null |
+    .venv/bin/python -c 'import json, re, sys
+names = [item["metadata"]["name"].lower() for item in json.load(sys.stdin)["install"]]
+print("cuda" if any(re.match(r"nvidia-(?!ml-py)|cuda|triton", name) for name in names) else "cpu")' 2>/dev/null ||
+    echo unknown
+}
+
+cpu_index_answers() {
+  .venv/bin/python -c 'import sys, urllib.request
+urllib.request.urlopen(sys.argv[1], timeout=5)' "$cpu_index/torch/" >/dev/null 2>&1
+}
+
+setup_torch() {
+  setup_python
+  cd "$checkout"
+  has_job_packages && return 0
+  local from=() build
+  build=$(torch_build)
+  if [ "$build" != cpu ]; then
+    if ! cpu_index_answers; then
+      say "torch is left out: what pip finds is a build for $build, and $cpu_index cannot be reached"
+      say "tests of jobs that need it are skipped; with a GPU: .venv/bin/pip install -e '.[jobs-torch,jobs-hep]'"
+      return 0
+    fi
+    from=(--index-url "$cpu_index")
+  fi
+  say "installing torch $torch_version (CPU) and what else the bundled jobs need"
+  { .venv/bin/python -m pip install --quiet --root-user-action=ignore "${from[@]}" "torch==$torch_version" &&
+    .venv/bin/python -m pip install --quiet --root-user-action=ignore -e '.[jobs-torch,jobs-hep]'; } ||
+    die "pip failed (see above); everything but the bundled jobs works without it"
+}
+
 case "${1:-}" in
   system) setup_system ;;
   python) setup_python ;;
-  *) die "usage: deploy/setup.sh system | python" ;;
+  torch) setup_torch ;;
+  *) die "usage: deploy/setup.sh system | python | torch" ;;
 esac

@@ -1,0 +1,130 @@
+"""Renders a batch script that a person can read, keep and submit by hand, and sends it through gsbatch."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vispa_green_jobs.definition import Definition, Resources
+from vispa_green_jobs.errors import JobError
+
+WARNING_S = 120
+"""How long before its time limit a job is told to pause; a checkpoint takes seconds."""
+
+_TEMPLATE = """\
+#!/bin/bash
+# {name}, preset {preset}: {title} (arXiv:{arxiv})
+# Written by `vispa-green jobs submit`. It is yours: read it, change it, submit it with gsbatch or sbatch.
+{directives}
+set -u
+seed={seed}
+out={folder}-$seed
+export OMP_NUM_THREADS=${{SLURM_CPUS_PER_TASK:-{cpus}}}
+
+# The signal before the time limit reaches this shell only (B:); it is passed on to the training, which
+# finishes its step, writes its checkpoint and ends with code 75.
+trap 'passed_on=yes; kill -USR1 "$training" 2>/dev/null' USR1 TERM
+if [ -e "$out/metrics.json" ]; then
+  {resume} --out "$out" &
+else
+  {run} --out "$out" &
+fi
+training=$!
+passed_on=yes
+while [ "$passed_on" = yes ]; do # a signal ends `wait`, not what it waits for
+  passed_on=no
+  wait "$training"
+  code=$?
+done
+
+# Paused: the same job goes on when Slurm starts it again, so its account keeps all segments under one id.
+if [ "$code" -eq 75 ]; then
+  scontrol requeue "$SLURM_JOB_ID"
+fi
+exit "$code"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be submitted."""
+
+    name: str
+    preset: str
+    seeds: str
+    """As for ``sbatch --array``: one number, or e.g. ``0-9`` or ``1,4,7``."""
+    overrides: tuple[str, ...]
+    out: Path
+    """Absolute, and visible on the nodes."""
+    max_delay: str | None = None
+    finish_by: str | None = None
+    sbatch: tuple[str, ...] = ()
+
+    @property
+    def is_array(self) -> bool:
+        """Whether there are several seeds."""
+        return not self.seeds.isdigit()
+
+    @property
+    def stem(self) -> str:
+        """The part of the folders' names before the seed."""
+        return f"{self.name}-{self.preset}"
+
+
+def render(order: Order, about: Definition, python: str) -> str:
+    """Return the script. Pure."""
+    if not re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*(%\d+)?", order.seeds):
+        raise JobError(f"--seed {order.seeds}: write one number, or a list as for sbatch --array: 0-9 or 1,4,7")
+    resources = about.preset(order.preset).resources
+    program = [python, "-m", "vispa_green", "jobs"]
+    changes = [f"--set={text}" for text in order.overrides]
+    run = shlex.join([*program, "run", order.name, f"--preset={order.preset}", *changes])
+    return _TEMPLATE.format(
+        name=order.name,
+        preset=order.preset,
+        title=about.title,
+        arxiv=about.arxiv,
+        directives="\n".join(_directives(order, resources)),
+        seed="$SLURM_ARRAY_TASK_ID" if order.is_array else order.seeds,
+        folder=shlex.quote(str(order.out / order.stem)),
+        cpus=resources.cpus,
+        run=f'{run} --seed "$seed"',
+        resume=shlex.join([*program, "resume", order.name]),
+    )
+
+
+def send(order: Order, script: str) -> int:
+    """Write the script beside its runs and submit it; return gsbatch's exit code."""
+    logs = order.out / "slurm"
+    logs.mkdir(parents=True, exist_ok=True)
+    path = order.out / f"{order.stem}.sh"
+    path.write_text(script)
+    command = [sys.executable, "-c", "from vispa_green.gsbatch import main; main()"]
+    return subprocess.run([*command, str(path)], check=False).returncode
+
+
+def _directives(order: Order, resources: Resources) -> list[str]:
+    options = [
+        f"--job-name={order.name}",
+        f"--cpus-per-task={resources.cpus}",
+        *([f"--gpus={resources.gpus}"] if resources.gpus else []),
+        f"--mem={resources.memory_gib}G",
+        f"--time={resources.time}",
+        *([f"--array={order.seeds}"] if order.is_array else []),
+        f"--signal=B:USR1@{WARNING_S}",
+        "--requeue",
+        "--open-mode=append",
+        "--output=" + shlex.quote(f"{order.out}/slurm/{order.stem}-{'%A_%a' if order.is_array else '%j'}.out"),
+        *order.sbatch,
+    ]
+    return [f"#SBATCH {option}" for option in options] + [f"#GREEN {wish}" for wish in _wishes(order)]
+
+
+def _wishes(order: Order) -> Sequence[str]:
+    delay = [f"--max-delay={order.max_delay}"] if order.max_delay else []
+    return [*delay, *([f"--finish-by={order.finish_by}"] if order.finish_by else [])]

@@ -1,0 +1,233 @@
+"""``vispa-green jobs``: the bundled workloads; found by the core through its entry points ``vispa_green.cli``.
+
+Listing, showing and rendering need neither torch nor NumPy; what runs says which extra is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vispa_green.cli._options import config_option, json_option
+from vispa_green_jobs.catalogue import JOBS
+from vispa_green_jobs.job import Job
+from vispa_green_jobs.record import Record
+
+preset_option = click.option("--preset", default="smoke", show_default=True, metavar="NAME", help="smoke or paper.")
+set_option = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting; repeatable."
+)
+out_option = click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the run (default: vispa-green-jobs/NAME-PRESET-SEED).",
+)
+seed_option = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything.")
+every_option = click.option(
+    "--checkpoint-every", "every_s", type=click.FloatRange(min=0), default=60.0, show_default=True, metavar="SECONDS"
+)
+
+
+@click.group("jobs")
+def command() -> None:
+    """Published physics workloads that pause, resume and check themselves."""
+
+
+@command.command("list")
+@click.option("--category", default="", metavar="WORD", help="Only those whose category contains it.")
+@json_option
+def list_jobs(category: str, *, as_json: bool) -> None:
+    """List the bundled jobs.
+
+    \b
+    Examples:
+      vispa-green jobs list
+      vispa-green jobs list --category flows --json
+    """
+    jobs = [JOBS.load(name)() for name in JOBS.names()]
+    chosen = [job for job in jobs if category.lower() in job.definition.livingreview_category.lower()]
+    if as_json:
+        click.echo(json.dumps({"meta": {"version": 1}, "jobs": [described(job) for job in chosen]}, indent=2))
+        return
+    for job in chosen:
+        ready = "ready" if not job.missing() else f"needs {', '.join(job.missing())}"
+        click.echo(f"{job.name:20} arXiv:{job.definition.arxiv:12} {job.definition.title}  [{ready}]")
+
+
+@command.command()
+@click.argument("name")
+@json_option
+def show(name: str, *, as_json: bool) -> None:
+    """Show what a job is, its presets and its claims.
+
+    \b
+    Examples:
+      vispa-green jobs show one_flow
+    """
+    job = JOBS.load(name)()
+    if as_json:
+        click.echo(json.dumps({"meta": {"version": 1}, "job": described(job)}, indent=2))
+        return
+    about = job.definition
+    click.echo(f"{job.name}: {about.title} (arXiv:{about.arxiv})\n{about.summary}\n")
+    for preset_name, preset in about.presets.items():
+        r = preset.resources
+        click.echo(f"preset {preset_name}: {r.cpus} CPUs, {r.gpus} GPUs, {r.memory_gib} GiB, {r.time}")
+        click.echo("  " + ", ".join(f"{key}={value}" for key, value in preset.settings.items()))
+    click.echo("claims")
+    for claim in about.claims:
+        where = f" [{', '.join(claim.presets)}]" if claim.presets else ""
+        click.echo(f"  {claim.metric} {claim.op.value} {claim.value:g}{where}: {claim.source}")
+    if missing := job.missing():
+        click.echo(f"missing here: {', '.join(missing)}: pip install 'vispa-green[{','.join(about.extras)}]'")
+
+
+@command.command()
+@click.argument("name")
+@preset_option
+@seed_option
+@set_option
+@out_option
+@every_option
+@config_option
+def run(
+    name: str,
+    preset: str,
+    seed: int,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    every_s: float,
+    config_file: Path | None,
+) -> None:
+    """Run a job here; SIGUSR1, SIGTERM or Ctrl-C pause it.
+
+    Exit codes: 0 complete and every claim holds, 3 complete but a claim failed, 75 paused, 1 error.
+
+    \b
+    Examples:
+      vispa-green jobs run one_flow --seed 3
+      vispa-green jobs run one_flow --preset paper --set steps=200000 --out /data/one-flow
+    """
+    from vispa_green_jobs.running import start
+
+    job = JOBS.load(name)()
+    folder = out or _default_out(name, preset, seed)
+    _segment(job, start(job, preset, seed, overrides, folder), folder, every_s, config_file)
+
+
+@command.command()
+@click.argument("name")
+@preset_option
+@seed_option
+@out_option
+@every_option
+@config_option
+def resume(name: str, preset: str, seed: int, out: Path | None, every_s: float, config_file: Path | None) -> None:
+    """Go on with a run that was paused or killed; preset and seed only find its folder.
+
+    \b
+    Examples:
+      vispa-green jobs resume one_flow --seed 3
+    """
+    from vispa_green_jobs.running import take_up
+
+    job = JOBS.load(name)()
+    folder = out or _default_out(name, preset, seed)
+    _segment(job, take_up(job, folder), folder, every_s, config_file)
+
+
+@command.command()
+@click.argument("name")
+@preset_option
+@seed_option
+@out_option
+@config_option
+@json_option
+def check(name: str, preset: str, seed: int, out: Path | None, config_file: Path | None, *, as_json: bool) -> None:
+    """Judge a run again from its metrics and ask the ledger again what it cost; nothing is trained.
+
+    \b
+    Examples:
+      vispa-green jobs check one_flow --seed 3
+    """
+    from vispa_green.session import open_session
+    from vispa_green_jobs.running import check as judge_again
+
+    folder = out or _default_out(name, preset, seed)
+    record = judge_again(JOBS.load(name)(), folder, open_session(config_file))
+    if as_json:
+        click.echo((folder / "metrics.json").read_text(), nl=False)
+    else:
+        click.echo((folder / "report.md").read_text(), nl=False)
+    sys.exit(record.exit_code or 0)
+
+
+@command.command()
+@click.argument("name")
+@preset_option
+@click.option("--seed", "seeds", default="0", show_default=True, metavar="LIST", help="E.g. 0-9 or 1,4,7: an array.")
+@set_option
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of folders, one per seed.")
+@click.option("--max-delay", metavar="D", help="Start in the greenest hours, at most that much later: 6h, 1-0.")
+@click.option("--finish-by", metavar="T", help="Start in the greenest hours, done by then: tomorrow, +24h.")
+@click.option("--sbatch", multiple=True, metavar="OPTION", help="An option for sbatch, repeatable.")
+@click.option("--dry-run", is_flag=True, help="Print the script, submit nothing.")
+def submit(
+    name: str,
+    preset: str,
+    seeds: str,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    max_delay: str | None,
+    finish_by: str | None,
+    sbatch: tuple[str, ...],
+    *,
+    dry_run: bool,
+) -> None:
+    """Write a batch script and submit it with gsbatch; it pauses before its time limit and is requeued.
+
+    \b
+    Examples:
+      vispa-green jobs submit one_flow --preset paper --max-delay 12h --sbatch=--partition=gpu
+      vispa-green jobs submit one_flow --seed 0-9 --dry-run
+    """
+    from vispa_green_jobs.batch import Order, render, send
+
+    job = JOBS.load(name)()
+    job.settings(preset, overrides)  # a wrong one should be known now, not on the node
+    folder = (out or Path("vispa-green-jobs")).resolve()
+    order = Order(name, preset, seeds, overrides, folder, max_delay, finish_by, sbatch)
+    script = render(order, job.definition, sys.executable)
+    if dry_run:
+        click.echo(script, nl=False)
+        return
+    sys.exit(send(order, script))
+
+
+def described(job: Job) -> dict[str, Any]:
+    """Return what is known of a job as values for JSON."""
+    return {"name": job.name, **job.definition.model_dump(mode="json", by_alias=False), "missing": job.missing()}
+
+
+def _default_out(name: str, preset: str, seed: int) -> Path:
+    return Path("vispa-green-jobs") / f"{name}-{preset}-{seed}"
+
+
+def _segment(job: Job, record: Record, folder: Path, every_s: float, config_file: Path | None) -> None:
+    from vispa_green import host
+    from vispa_green.session import open_session
+    from vispa_green_jobs.report import total_cost_line
+    from vispa_green_jobs.running import go_on
+
+    done = go_on(job, record, folder, open_session(config_file), host.now, click.echo, every_s)
+    for claim in done.claims:
+        value = "–" if claim.value is None else f"{claim.value:.4g}"
+        click.echo(
+            f"{'holds ' if claim.passed else 'FAILED'} {claim.metric} = {value} ({claim.op} {claim.threshold:g})"
+        )
+    click.echo(f"{job.name} is {done.status}: {total_cost_line(done)}; see {folder / 'report.md'}")
+    sys.exit(done.exit_code or 0)

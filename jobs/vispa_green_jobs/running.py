@@ -1,0 +1,174 @@
+"""Runs a job in a folder, one segment at a time: start or resume, pause, complete, judge, report."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+from vispa_green import __version__
+from vispa_green.host import short_name
+from vispa_green.model import Instant
+from vispa_green.session import Session
+from vispa_green_jobs import record as records
+from vispa_green_jobs.claims import judge
+from vispa_green_jobs.context import CHECKPOINT_EVERY_S, RunContext
+from vispa_green_jobs.energy import LocalMeter, account_of, cost_of
+from vispa_green_jobs.errors import ExtraMissing, JobError, Paused
+from vispa_green_jobs.job import Job
+from vispa_green_jobs.pause import PauseRequest
+from vispa_green_jobs.record import Cost, Record, Segment, Status
+from vispa_green_jobs.report import write_report
+
+EXIT_COMPLETE, EXIT_FAILED, EXIT_CLAIM_FAILED, EXIT_PAUSED = 0, 1, 3, 75
+"""75 is EX_TEMPFAIL of sysexits.h: try again later."""
+
+
+def start(job: Job, preset: str, seed: int, overrides: Sequence[str], out: Path) -> Record:
+    """Return the record of a new run, written; raise `JobError` if the folder holds one already."""
+    if records.exists(out):
+        raise JobError(
+            f"{out} holds a run; go on with `vispa-green jobs resume {job.name} --out {out}`, or use another"
+        )
+    settings = job.settings(preset, overrides)
+    job.require()
+    threads = _threads(job.definition.preset(preset).resources.cpus, os.environ)
+    record = Record(job.name, preset, seed, threads, job.plain(settings), _versions(job))
+    records.write(record, out)
+    return record
+
+
+def take_up(job: Job, out: Path) -> Record:
+    """Return the record of the run in a folder, to go on with it."""
+    record = records.read(out)
+    if record.job != job.name:
+        raise JobError(f"{out} holds a run of {record.job}, not of {job.name}")
+    job.require()
+    return record
+
+
+def go_on(
+    job: Job,
+    record: Record,
+    out: Path,
+    session: Session,
+    now: Callable[[], Instant],
+    say: Callable[[str], None],
+    checkpoint_every_s: float = CHECKPOINT_EVERY_S,
+) -> Record:
+    """Run one segment, to the end or the next pause; return the record, which is on disk with its report."""
+    if record.status is Status.COMPLETE:
+        return record
+    # Before the first import of NumPy: its libraries read this once.
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(record.threads)
+    began = now()
+    account, account_id = account_of(os.environ, began)
+    segment = Segment(began.utc.isoformat(), short_name(), account, account_id)
+    record = replace(_closed(record), status=Status.RUNNING, exit_code=None).with_segment(segment)
+    records.write(record, out)
+    meter = LocalMeter(session, account_id, record.job, now) if account == "local" else None
+    with PauseRequest() as pause:
+        context = RunContext(out, record.seed, now, pause, record.threads, checkpoint_every_s, say)
+        try:
+            with _entered(meter):
+                status, metrics = _run(job, record, context)
+        except BaseException:
+            _finish(job, record, out, session, now, Status.FAILED, {}, context.steps_done, meter)
+            raise
+        return _finish(job, record, out, session, now, status, metrics, context.steps_done, meter)
+
+
+def check(job: Job, out: Path, session: Session) -> Record:
+    """Judge the metrics of a run again and ask the ledger again what its segments cost; nothing is trained."""
+    record = _with_costs(records.read(out), session)
+    if record.status is Status.COMPLETE:
+        record = _judged(job, record)
+    records.write(record, out)
+    write_report(job, record, out)
+    return record
+
+
+def _run(job: Job, record: Record, context: RunContext) -> tuple[Status, Mapping[str, float]]:
+    settings = job.settings_of(record.settings)
+    try:
+        metrics = job.run(settings, context)
+    except Paused:
+        return Status.PAUSED, {}
+    except ModuleNotFoundError as error:
+        raise ExtraMissing(job.name, [error.name or str(error)], job.definition.extras) from error
+    return Status.COMPLETE, {name: float(value) for name, value in metrics.items()}
+
+
+def _finish(
+    job: Job,
+    record: Record,
+    out: Path,
+    session: Session,
+    now: Callable[[], Instant],
+    status: Status,
+    metrics: Mapping[str, float],
+    steps: int,
+    meter: LocalMeter | None,
+) -> Record:
+    segment = replace(record.segments[-1], end=now().utc.isoformat(), status=status, steps=steps)
+    segment = replace(segment, cost=cost_of(session, segment, None, meter.failure if meter else ""))
+    codes = {Status.PAUSED: EXIT_PAUSED, Status.FAILED: EXIT_FAILED}
+    record = replace(record.with_last(segment), status=status, exit_code=codes.get(status))
+    if status is Status.COMPLETE:
+        record = _judged(job, replace(record, metrics=metrics))
+    records.write(record, out)
+    write_report(job, record, out)
+    return record
+
+
+def _judged(job: Job, record: Record) -> Record:
+    claims = judge(job.definition.claims_of(record.preset), record.metrics)
+    passed = all(claim.passed for claim in claims)
+    return replace(record, claims=claims, exit_code=EXIT_COMPLETE if passed else EXIT_CLAIM_FAILED)
+
+
+def _closed(record: Record) -> Record:
+    """Mark a last segment that nobody closed: its process was killed."""
+    if not record.segments or record.segments[-1].status is not Status.RUNNING:
+        return record
+    return record.with_last(replace(record.segments[-1], status=Status.KILLED))
+
+
+def _with_costs(record: Record, session: Session) -> Record:
+    """Ask for every segment again; one that was killed ends where the next begins."""
+    starts = [*(segment.start for segment in record.segments[1:]), None]
+    asked = [
+        _better(segment.cost, cost_of(session, segment, records.moment(following) if following else None))
+        for segment, following in zip(record.segments, starts, strict=True)
+    ]
+    segments = tuple(replace(s, cost=cost) for s, cost in zip(record.segments, asked, strict=True))
+    return replace(record, segments=segments)
+
+
+def _better(before: Cost, after: Cost) -> Cost:
+    """Prefer what is known: the ledger may be out of reach now, or on another machine."""
+    return before if after.energy_uj is None and before.energy_uj is not None else after
+
+
+def _entered(meter: LocalMeter | None) -> AbstractContextManager[object]:
+    return meter if meter is not None else nullcontext()
+
+
+def _threads(wanted: int, environment: Mapping[str, str]) -> int:
+    allowed = environment.get("SLURM_CPUS_PER_TASK") or environment.get("OMP_NUM_THREADS") or ""
+    return min(wanted, int(allowed) if allowed.isdigit() and int(allowed) else len(os.sched_getaffinity(0)))
+
+
+def _versions(job: Job) -> dict[str, str]:
+    found = {"vispa-green": __version__, "python": platform.python_version(), "machine": platform.machine()}
+    for module in job.definition.needs:
+        distribution = {"sklearn": "scikit-learn"}.get(module, module)
+        try:
+            found[distribution] = importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,1 @@
+"""Pieces that several jobs are built from. They import NumPy or torch at once, so import them inside ``run``."""
