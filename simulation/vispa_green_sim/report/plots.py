@@ -91,7 +91,8 @@ def _points(
 
 
 def _finish(axes: Axes, label: str) -> None:
-    calm(axes, label)
+    calm(axes, "")
+    axes.set_xlabel(label, fontsize=8.5)  # not above: long names leave the legend no room beside it
     axes.yaxis.grid(visible=False)
     axes.xaxis.grid(visible=True, color="#e3e8e5", linewidth=0.8)
     legend_above(axes)
