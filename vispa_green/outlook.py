@@ -71,10 +71,13 @@ class QueueOutlook:
         start_s, end_s = (start - self.at) / _SECOND, (end - self.at) / _SECOND
         edges, free = self.plans
         step = max(0, bisect_right(edges, start_s) - 1)
+        last, wanted = len(edges) - 1, cpus + self.reserve_cpus
         missing, moment = 0.0, start_s
         while moment < end_s:
-            until = min(edges[step + 1], end_s) if step + 1 < len(edges) else end_s
-            missing += min(cpus, max(0, cpus - (free[step] - self.reserve_cpus))) * (until - moment)
+            until = edges[step + 1] if step < last and edges[step + 1] < end_s else end_s
+            lack = wanted - free[step]
+            if lack > 0:
+                missing += min(cpus, lack) * (until - moment)
             moment = until
             step += 1
         return missing / (cpus * (end_s - start_s)) if end_s > start_s else 0.0
