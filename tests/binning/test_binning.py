@@ -180,3 +180,17 @@ def test_quantile_bins_hold_equal_parts_of_their_signal() -> None:
     rows = evaluate(argmax_with_quantiles(signals, 4), signals, background).signals
     assert rows[0, 1:5] == pytest.approx(np.full(4, rows[0, 1:5].mean()), rel=0.01)
     assert rows[1, 5:9] == pytest.approx(np.full(4, rows[1, 5:9].mean()), rel=0.01)
+
+
+def test_regions_in_three_scores_keep_their_number() -> None:
+    """Where the limit binds on cells, it is met on the events by growing regions, not by losing them."""
+    random = np.random.default_rng(0)
+    shapes = {"a": (4, 2, 2, 1), "b": (2, 4, 2, 1), "c": (2, 2, 4, 1), "background": (1.2, 1.2, 1.2, 3)}
+    drawn = {name: random.dirichlet(shape, 3000)[:, :3] for name, shape in shapes.items()}
+    background = Sample.of((drawn.pop("background"), 1.0))
+    signals = {name: Sample.of((scores, 50 / 3000)) for name, scores in drawn.items()}
+    binning = learn_bins(signals, background, 8, effort=1)
+    found = evaluate(binning, signals, background)
+    assert binning.n_bins == 8
+    assert found.least_background >= 10
+    assert min(found.significances.values()) > 0.8 * max(found.significances.values())

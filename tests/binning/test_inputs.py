@@ -6,14 +6,14 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import hist
 import numpy as np
 import pytest
-from vispa_green_binning import BinningError, IntervalBinning, Sample, evaluate, learn_bins
-from vispa_green_binning.binning import to_hist
+from vispa_green_binning import BinningError, IntervalBinning, Sample, evaluate, learn_bins, to_hist
 from vispa_green_binning.plots import draw_scores, draw_yields
 
 from tests.binning.samples import line, plane
@@ -107,6 +107,16 @@ def test_pictures_are_drawn(tmp_path: Path) -> None:
         draw_scores(regions, np.ones((5, 3)), np.ones((5, 3)))
 
 
+def test_the_plug_in_alone_needs_what_the_extra_needs() -> None:
+    root = Path(__file__).parents[2]
+    alone = tomllib.loads((root / "plugins/binning/pyproject.toml").read_text())["project"]
+    whole = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    assert alone["dependencies"] == whole["optional-dependencies"]["binning"]
+    assert [alone[key] for key in ("version", "requires-python", "license")] == [
+        whole[key] for key in ("version", "requires-python", "license")
+    ]
+
+
 def run(program: str) -> str:
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
 
@@ -127,7 +137,7 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
     ("package", "call"),
     [
         ("optuna", "learn_bins(x, x, 3, 'bayesian')"),
-        ("hist", "binning.to_hist(learn_bins(x, x, 2, 'exact').histogram(x))"),
+        ("hist", "to_hist(learn_bins(x, x, 2, 'exact').histogram(x))"),
         ("matplotlib.figure", "plots.draw_scores(learn_bins(x, x, 2, 'exact'), x, x)"),
     ],
 )
@@ -136,7 +146,7 @@ def test_a_missing_package_is_named_with_its_installation(package: str, call: st
 import sys
 sys.modules[{package!r}] = None  # Python's own way to say that it is not there
 import numpy as np
-from vispa_green_binning import MissingExtra, binning, learn_bins, plots
+from vispa_green_binning import MissingExtra, learn_bins, plots, to_hist
 x = np.linspace(0, 1, 99)
 try:
     {call}

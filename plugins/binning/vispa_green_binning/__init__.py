@@ -9,7 +9,7 @@ try:
 except ModuleNotFoundError as absent:
     raise ModuleNotFoundError("numpy is not installed; run: pip install 'vispa-green[binning]'") from absent
 
-from vispa_green_binning.binning import Binning, Counts, IntervalBinning, MixtureBinning, load, save
+from vispa_green_binning.binning import Binning, Counts, IntervalBinning, MixtureBinning, load, save, to_hist
 from vispa_green_binning.errors import BinningError, MissingExtra
 from vispa_green_binning.evaluation import Evaluation, evaluate
 from vispa_green_binning.learning import METHODS, learn_bins
@@ -24,6 +24,7 @@ __all__ = [
     "Counts",
     "save",
     "load",
+    "to_hist",
     "evaluate",
     "Evaluation",
     "Sample",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,10 @@ from vispa_green_binning.errors import BinningError
 from vispa_green_binning.mixture import Mixture
 from vispa_green_binning.sample import Floats, Labels, Sample, SampleLike, as_signals, sums
 from vispa_green_binning.significance import Objective
+
+ROUNDS = 20
+FIRST_GROWTH = 0.01
+"""Of a log weight; it becomes a third in the last round, more would change the shape of what was learnt."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,25 +113,50 @@ def _intervals(cells: Cells, labels: Labels, objective: Objective) -> IntervalBi
 
 
 def _regions(task: Task, search: Callable[[Cells], Mixture]) -> MixtureBinning:
-    """Return the regions of what ``search`` finds, dropping components until all events' yields are in the limits."""
+    """Return the regions of what ``search`` finds, made to be within the limits on the events, not only on cells.
+
+    Components too small are grown a little, and dropped where that does not help.
+    """
     coordinates = Coordinates.of(task.signals)
     found = search(grid(task.signals, task.background, coordinates))
-    samples = (*task.signals, task.background)
-    points = [coordinates(sample.scores) for sample in samples]
+    logits = found.logits(coordinates(task.background.scores))
+    kept = np.arange(found.bins)
     while True:
-        labels = [found.labels(part) for part in points]
-        yields = [sums(part, one.weights, found.bins) for part, one in zip(labels, samples, strict=True)]
-        background, variance = yields[-1], sums(labels[-1], task.background.variances, found.bins)
-        missing = task.objective.shortfall(background, variance)
-        if found.bins == 1 or not missing.any():
-            return MixtureBinning(
-                coordinates, found.only(_by_purity(sum(yields[:-1], np.zeros(found.bins)), background))
-            )
-        found = found.only(np.delete(np.arange(found.bins), missing.argmax()))
+        shift, missing = _grown(logits[:, kept], task.background, task.objective)
+        if len(kept) == 1 or not missing.any():
+            break
+        kept = np.delete(kept, missing.argmax())
+    found = found.only(kept)
+    found = replace(found, log_weights=found.log_weights + shift)
+    return MixtureBinning(coordinates, found.only(_by_purity(found, coordinates, task)))
 
 
-def _by_purity(signal: Floats, background: Floats) -> Labels:
-    return np.argsort(signal / np.maximum(background, 1e-300), kind="stable")
+def _grown(logits: Floats, background: Sample, objective: Objective) -> tuple[Floats, Floats]:
+    """Return what to add to the log weights (bins,) of components below the limits, and what is missing even so.
+
+    ``logits`` are those of the background events (events, bins). A larger weight can only enlarge a region.
+    """
+    bins, shift, step = logits.shape[1], np.zeros(logits.shape[1]), FIRST_GROWTH
+    for _ in range(ROUNDS):
+        labels = (logits + shift).argmax(axis=1)
+        missing = objective.shortfall(
+            sums(labels, background.weights, bins), sums(labels, background.variances, bins)
+        )
+        if not missing.any():
+            return shift, missing
+        shift = shift + step * (missing > 0)
+        step *= 1.2
+    return np.zeros(bins), missing
+
+
+def _by_purity(found: Mixture, coordinates: Coordinates, task: Task) -> Labels:
+    """Return the components in order of S/B."""
+    yields = [
+        sums(found.labels(coordinates(sample.scores)), sample.weights, found.bins)
+        for sample in (*task.signals, task.background)
+    ]
+    signal = np.sum(yields[:-1], axis=0)
+    return np.argsort(signal / np.maximum(yields[-1], 1e-300), kind="stable")
 
 
 def _check(task: Task, signals: dict[str, Sample]) -> None:

@@ -60,7 +60,7 @@ def draw_scores(binning: Bins, signal: SampleLike, background: SampleLike) -> Fi
     _draw_regions(axes, binning, np.concatenate([sample.scores for sample in (*signals.values(), below)]))
     for name, sample in signals.items():
         shown = sample.scores[:: max(1, len(sample.scores) // SHOWN)]
-        axes.plot(*shown.T, ".", markersize=1.5, label=name)
+        axes.plot(*shown.T, ".", markersize=1, label=name)
     axes.set(xlabel="score 1", ylabel="score 2")
     axes.legend(loc="upper right", markerscale=6)
     return figure
@@ -73,8 +73,13 @@ def _draw_regions(axes: Axes, binning: Bins, scores: Floats) -> None:
     labels = binning.assign(points).reshape(PIXELS, PIXELS).astype(float)
     if high.max() <= 1 and low.min() >= 0:  # softmax scores do not add up to more than 1
         labels[points.sum(axis=1).reshape(PIXELS, PIXELS) > 1] = np.nan
-    image = axes.pcolormesh(*centres, labels, cmap="Pastel2", shading="nearest", rasterized=True)
-    axes.figure.colorbar(image, ax=axes, label="bin, by S/B")
+    # ordered colours, as bins are ordered by S/B; lines, as neighbours need not differ by one
+    axes.pcolormesh(*centres, labels, cmap="YlGnBu", alpha=0.6, shading="nearest", rasterized=True)
+    axes.contour(*centres, labels, levels=np.arange(binning.n_bins) + 0.5, colors="0.2", linewidths=0.6)
+    for number in range(binning.n_bins):
+        rows, columns = np.nonzero(labels == number)
+        if len(rows):
+            axes.text(centres[0][columns].mean(), centres[1][rows].mean(), str(number), weight="bold", zorder=5)
 
 
 def _figure(width: float, height: float) -> Figure:
