@@ -1,7 +1,7 @@
 """The Standard Workload Format of the Parallel Workloads Archive (version 2.2), plain or gzip.
 
-Fields used, from 1: id 1, submit 2, wait 3, run 4, processors 5 (else requested 8), requested time 9,
-requested memory per processor in KiB 10, user 12, group 13, executable 14, queue 15, partition 16;
+Fields used, from 1: id 1, submit 2, wait 3, run 4, processors 5 (else requested 8), used memory per
+processor in KiB 7, requested time 9, requested memory per processor in KiB 10, user 12, group 13, executable 14, queue 15, partition 16;
 -1 is missing. Rows that cannot be true are kept as a one-second job, as pyss does, and counted: a job
 left out would change the queue for all others. A job that ran past its request counts as ended there.
 """
@@ -19,8 +19,8 @@ from vispa_green_sim.workload import Workload
 FIELDS = 18
 _NEEDED = 9
 
-Row = tuple[int, int, int, int, int, int]
-"""submit, run, request, processors, recorded start, memory in MiB"""
+Row = tuple[int, int, int, int, int, int, int]
+"""submit, run, request, processors, recorded start, memory requested and used in MiB"""
 
 
 def read(path: Path, options: Options) -> Workload:
@@ -59,22 +59,27 @@ def _row(cells: Sequence[str], path: Path, line: int, remarks: Remarks) -> Row:
         processors = wanted
     if run <= 0 or processors <= 0 or submit < 0:
         remarks.add("without a run time, processors or time of submission, taken as a job of 1 s", line)
-        return max(submit, 1), 1, 1, max(processors, 1), -1, 0
+        return max(submit, 1), 1, 1, max(processors, 1), -1, 0, 0
     if request <= 0:
         remarks.add("no time requested, the run time is taken for it", line)
     elif run > request:
         remarks.add("ran longer than requested, ended at its request", line)
     start = submit + wait if wait >= 0 else -1
-    memory_kib = cells[9] if len(cells) > 9 else "-1"
-    per_processor = int(memory_kib) if memory_kib.isdigit() else 0
     return (
         submit,
         max(min(request, run), 1) if request > 0 else run,
         max(request, run),
         processors,
         start,
-        -(-per_processor * processors // 1024),
+        _memory_mib(cells, 9, processors),
+        _memory_mib(cells, 6, processors),
     )
+
+
+def _memory_mib(cells: Sequence[str], column: int, processors: int) -> int:
+    """Return the memory of the whole job, rounded up; 0 where the column does not say."""
+    kib = cells[column] if len(cells) > column else ""
+    return -(-int(kib) * processors // 1024) if kib.isdigit() else 0
 
 
 def _rounded(cells: Sequence[str], path: Path, line: int) -> list[int]:
@@ -93,7 +98,7 @@ def _rounded(cells: Sequence[str], path: Path, line: int) -> list[int]:
 def _workload(
     path: Path, rows: Sequence[Row], texts: Sequence[Sequence[str]], header: dict[str, str], remarks: Remarks
 ) -> Workload:
-    submit, run, request, processors, start, memory = (list(column) for column in zip(*rows, strict=True))
+    submit, run, request, processors, start, memory, used = (list(column) for column in zip(*rows, strict=True))
     ids = [cells[0] for cells in texts]
     _refuse_overlap(path, ids, rows)
     return Workload.sorted(
@@ -104,6 +109,7 @@ def _workload(
         request_s=request,
         processors=processors,
         memory_mib=memory if any(memory) else (),
+        used_memory_mib=used if any(used) else (),
         recorded_start_s=start,
         user=_column(texts, 11),
         account=_column(texts, 12),
