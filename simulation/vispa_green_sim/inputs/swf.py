@@ -2,8 +2,9 @@
 
 Fields used, from 1: id 1, submit 2, wait 3, run 4, processors 5 (else requested 8), used memory per
 processor in KiB 7, requested time 9, requested memory per processor in KiB 10, user 12, group 13,
-executable 14, queue 15, partition 16; -1 is missing. Rows that cannot be true are kept as a one-second job, as pyss does, and counted: a job
-left out would change the queue for all others. A job that ran past its request counts as ended there.
+executable 14, queue 15, partition 16; -1 is missing. Rows that cannot be true are kept as a one-second
+job, as pyss does, and counted: a job left out would change the queue for all others. A job that ran
+past its request counts as ended there.
 """
 
 from __future__ import annotations
