@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec
 from math import sqrt
 
 import numpy as np
 import pytest
+from vispa_green_jobs.catalogue import JOBS
 from vispa_green_jobs.context import RunContext
 
 SKIPPED = "torch is not installed: run `deploy/setup.sh torch`"
 
 
-def test_ci_has_torch() -> None:
-    """Elsewhere the tests below are skipped without torch; in CI that would test nothing."""
-    if find_spec("torch") is None:
-        assert not os.environ.get("CI"), SKIPPED
+def test_ci_has_what_the_jobs_need() -> None:
+    """Elsewhere the tests of jobs are skipped without torch; in CI that would test nothing."""
+    missing = {module for name in JOBS.names() for module in JOBS.load(name)().missing()}
+    if missing:
+        assert not os.environ.get("CI"), f"{', '.join(missing)}: {SKIPPED}"
         pytest.skip(SKIPPED)
 
 
 @pytest.fixture(autouse=True)
 def _torch(request: pytest.FixtureRequest) -> None:
-    if request.function is not test_ci_has_torch:
+    if request.function is not test_ci_has_what_the_jobs_need:
         pytest.importorskip("torch", reason=SKIPPED)
 
 
