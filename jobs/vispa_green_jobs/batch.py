@@ -126,5 +126,5 @@ def _directives(order: Order, resources: Resources) -> list[str]:
 
 
 def _wishes(order: Order) -> Sequence[str]:
-    delay = [f"--max-delay={order.max_delay}"] if order.max_delay else []
-    return [*delay, *([f"--finish-by={order.finish_by}"] if order.finish_by else [])]
+    delay = [f"--max-delay={shlex.quote(order.max_delay)}"] if order.max_delay else []
+    return [*delay, *([f"--finish-by={shlex.quote(order.finish_by)}"] if order.finish_by else [])]

@@ -65,6 +65,8 @@ def go_on(
         return record
     # Before the first import of NumPy: its libraries read this once.
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(record.threads)
+    # Threads that wait for one another sleep: spinning costs energy, and minutes where cores are shared.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     began = now()
     account, account_id = account_of(os.environ, began)
     segment = Segment(began.utc.isoformat(), short_name(), account, account_id)
@@ -115,7 +117,9 @@ def _finish(
     meter: LocalMeter | None,
 ) -> Record:
     segment = replace(record.segments[-1], end=now().utc.isoformat(), status=status, steps=steps)
-    segment = replace(segment, cost=cost_of(session, segment, None, meter.failure if meter else ""))
+    # The grid of the whole segment is known by now, so the ledger is asked as of now.
+    cost = cost_of(replace(session, now=now()), segment, None, meter.failure if meter else "")
+    segment = replace(segment, cost=cost)
     codes = {Status.PAUSED: EXIT_PAUSED, Status.FAILED: EXIT_FAILED}
     record = replace(record.with_last(segment), status=status, exit_code=codes.get(status))
     if status is Status.COMPLETE:
