@@ -74,6 +74,8 @@ def cell(table: Table, text: str, figure: Callable[[Table], Table]) -> str:
     draws = np.random.default_rng(1).integers(0, len(table), (RESAMPLES, len(table)))
     low, high = np.percentile(figure(table[draws].mean(axis=1)), [2.5, 97.5])
     middle = text.format(float(figure(table.mean(axis=0))))
+    if low == high:  # one seed, or the same in all
+        return "–" if not low else middle
     bare = text.replace("× ", "")
     return f"{middle} [{bare.format(low)} … {bare.format(high)}]"
 
@@ -143,9 +145,9 @@ def draw(tables: Tables, bounds: Path, out: Path) -> None:
 
 
 def main(runs: str, bounds: str, folder: str) -> None:
-    """Write ``queue-aware.svg`` and ``queue-aware-table.md``."""
+    """Print the table and write ``queue-aware.svg``."""
     tables = by_rule([row for row in read(Path(runs)) if row.view == "perfect"])
-    (Path(folder) / "queue-aware-table.md").write_text(markdown(tables), encoding="utf-8")
+    sys.stdout.write(markdown(tables))
     draw(tables, Path(bounds), Path(folder) / "queue-aware.svg")
 
 
