@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import json
 import os
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import vispa_green
 import vispa_green_sim
 from vispa_green.errors import VispaGreenError
+from vispa_green.ledgers import open_ledger
 from vispa_green.model import Quantity
 from vispa_green_sim.adoption import Adoption, adopters
 from vispa_green_sim.errors import place
@@ -22,8 +24,19 @@ from vispa_green_sim.grid import GridClock, from_csv
 from vispa_green_sim.inputs import INPUTS, Options, read_workload
 from vispa_green_sim.machine import Machine, NodeClass, NodePower
 from vispa_green_sim.measures import Measure, make
+from vispa_green_sim.power import Priors, samples_of
 from vispa_green_sim.scheduling import DISCIPLINES
-from vispa_green_sim.study.spec import MachineTable, ScenarioTable, Spec, StudyError, line_of, load, scenarios
+from vispa_green_sim.slurm_conf import read_machine
+from vispa_green_sim.study.spec import (
+    MachineTable,
+    PowerTable,
+    ScenarioTable,
+    Spec,
+    StudyError,
+    line_of,
+    load,
+    scenarios,
+)
 from vispa_green_sim.workload import Workload
 
 _TELLING = {"report", "on", "command.py", "statistics.py", "summary.py", "cli.py", "replaying.py", "bound.py"}
@@ -56,6 +69,7 @@ class Ground:
     spec: Spec
     workload: Workload = field(repr=False)
     machine: Machine
+    priors: Priors | None = field(repr=False)
     clock: GridClock = field(repr=False)
     scenarios: tuple[Scenario, ...]
     fingerprint: str
@@ -76,6 +90,8 @@ def prepare(file: Path) -> Ground:
     FORECASTS.load(spec.grid.forecast)
     ready = tuple(_scenario(file, spec, table, varies) for table, varies in scenarios(spec))
     jobs_file, grid_file = (_found(path, file) for path in (spec.workload.file, spec.grid.file))
+    conf = _found(spec.machine.slurm_conf, file) if spec.machine.slurm_conf else None
+    ledger = _found(spec.machine.power.ledger, file) if spec.machine.power.ledger else None
     workload = read_workload(jobs_file, Options(spec.machine.processors, spec.workload.zone), spec.workload.format)
     if spec.workload.first_jobs is not None:
         workload = workload.picked(range(min(spec.workload.first_jobs, len(workload))))
@@ -84,10 +100,11 @@ def prepare(file: Path) -> Ground:
     return Ground(
         spec,
         workload,
-        _machine(spec.machine, workload),
+        _machine_of(conf, spec.machine.power) if conf else _machine(spec.machine, workload),
+        _priors(ledger) if ledger else None,
         _clock(spec, grid_file),
         ready,
-        _fingerprint(spec, jobs_file, grid_file),
+        _fingerprint(spec, *(path for path in (jobs_file, grid_file, conf, ledger) if path)),
     )
 
 
@@ -123,23 +140,38 @@ def _machine(table: MachineTable, workload: Workload) -> Machine:
     processors = table.processors or workload.machine_processors
     if processors is None:
         raise StudyError(f"{workload.name} does not say how large the machine is; add processors to [machine]")
-    per_node, power = table.processors_per_node, table.power
+    per_node = table.processors_per_node
     if processors % per_node:
         raise StudyError(f"[machine] {processors} processors are no whole number of nodes of {per_node}; correct one")
-    node = NodePower(
+    node = _node_power(table.power, per_node)
+    if not table.memory_gib_per_node:
+        return Machine.of_processors(processors, node.divided(per_node))
+    memory_mib = round(table.memory_gib_per_node * 1024)
+    return Machine((NodeClass("node", processors // per_node, per_node, memory_mib, power=node),))
+
+
+def _machine_of(conf: Path, power: PowerTable) -> Machine:
+    """Return the machine of a ``slurm.conf``; every node draws what the study says, spread over its own CPUs."""
+    classes = read_machine(conf).classes
+    return read_machine(conf, {one.name: _node_power(power, one.cpus) for one in classes})
+
+
+def _node_power(power: PowerTable, cpus: int) -> NodePower:
+    return NodePower(
         round(power.idle_w * 1000),
         round(power.off_w * 1000),
         round(power.boot_w * 1000),
         power.boot_s,
         round(power.shutdown_w * 1000),
         power.shutdown_s,
-        round(max(0.0, power.busy_w - power.idle_w) * 1000 / per_node),
+        round(max(0.0, power.busy_w - power.idle_w) * 1000 / cpus),
         round(power.gpu_w * 1000),
     )
-    if not table.memory_gib_per_node:
-        return Machine.of_processors(processors, node.divided(per_node))
-    memory_mib = round(table.memory_gib_per_node * 1024)
-    return Machine((NodeClass("node", processors // per_node, per_node, memory_mib, power=node),))
+
+
+def _priors(file: Path) -> Priors:
+    with closing(open_ledger(f"sqlite://{file}", read_only=True)) as ledger:
+        return Priors.of(samples_of(ledger))
 
 
 def _clock(spec: Spec, file: Path) -> GridClock:
@@ -167,6 +199,8 @@ def _fingerprint(spec: Spec, *files: Path) -> str:
     settings["study"] = {"shake_minutes": spec.study.shake_minutes}
     settings["workload"].pop("file")
     settings["grid"].pop("file")
+    settings["machine"].pop("slurm_conf")
+    settings["machine"]["power"].pop("ledger")
     digest = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=16)
     for file in files:
         digest.update(hashlib.blake2b(file.read_bytes()).digest())

@@ -135,7 +135,10 @@ def baseline(ground: Ground, seed: int | None) -> Baseline:
     if seed is not None:
         jobs = shaken(jobs, seed, round(ground.spec.study.shake_minutes * 60))
         power_spread = ground.spec.machine.power.spread_pct / 100
-    nominal = job_powers(jobs, ground.machine)
+    priors = ground.priors
+    if priors is not None and seed is not None:
+        priors = priors.resampled(seed)
+    nominal = job_powers(jobs, ground.machine, priors)
     powers = _spread(nominal, jobs, power_spread, seed or 0)
     played = _played(ground, Plan.of(jobs, ground.machine, powers), jobs)
     shaken_g = float(job_emissions_g(played.run, nominal, ground.clock, ground.spec.machine.pue).sum())

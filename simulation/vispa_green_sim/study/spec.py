@@ -63,6 +63,9 @@ class PowerTable(Table):
     gpu_w: NotNegative = 0.0
     spread_pct: NotNegative = 0.0
     """How far users' jobs differ in dynamic power: σ of a lognormal factor per user and seed, mean 1."""
+    ledger: Path | None = None
+    """A ledger in SQLite: jobs draw what our own jobs of their user, account, name and partition drew, resampled
+    for each seed."""
 
 
 class MachineTable(Table):
@@ -72,6 +75,8 @@ class MachineTable(Table):
     processors_per_node: Annotated[int, Field(ge=1)] = 1
     memory_gib_per_node: NotNegative = 0
     """With memory, jobs are packed into nodes (policy ``slurm_like``); else processors are counted."""
+    slurm_conf: Path | None = None
+    """The cluster's own nodes and partitions, instead of the three keys above."""
     policy: str = "easy"
     pue: Annotated[float, Field(ge=1)] = 1.0
     power: PowerTable = PowerTable()
