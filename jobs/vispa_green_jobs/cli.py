@@ -17,7 +17,9 @@ from vispa_green_jobs.catalogue import JOBS
 from vispa_green_jobs.job import Job
 from vispa_green_jobs.record import Record
 
-preset_option = click.option("--preset", default="smoke", show_default=True, metavar="NAME", help="smoke or paper.")
+preset_option = click.option(
+    "--preset", default="smoke", show_default=True, metavar="NAME", help="tiny, smoke or paper."
+)
 set_option = click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting; repeatable."
 )

@@ -14,6 +14,8 @@ from vispa_green.errors import did_you_mean
 from vispa_green_jobs.errors import JobError
 
 FILE = "job.toml"
+TINY = "tiny"
+"""The preset that every job has for trying its machinery: it learns nothing and claims nothing."""
 
 
 class Part(BaseModel):
@@ -39,7 +41,7 @@ class Claim(Part):
     value: float
     source: Annotated[str, Field(min_length=1)]
     presets: tuple[str, ...] = ()
-    """Empty means all of them."""
+    """Empty means all of them but ``tiny``."""
 
 
 class Resources(Part):
@@ -84,6 +86,8 @@ class Definition(Part):
 
     def claims_of(self, preset: str) -> tuple[Claim, ...]:
         """Return the claims that a preset has to meet."""
+        if preset == TINY:
+            return ()
         return tuple(claim for claim in self.claims if not claim.presets or preset in claim.presets)
 
 
