@@ -171,6 +171,45 @@ def check(name: str, preset: str, seed: int, out: Path | None, config_file: Path
 @command.command()
 @click.argument("name")
 @preset_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("vispa-green-jobs"),
+    show_default=True,
+    help="Folder of the runs' folders.",
+)
+@json_option
+def table(name: str, preset: str, out: Path, *, as_json: bool) -> None:
+    """Lay the runs of several seeds side by side: median, worst and claim of each metric.
+
+    Exit codes: 0 every claim holds in every run, 3 one does not.
+
+    \b
+    Examples:
+      vispa-green jobs submit one_flow --seed 0-9 && vispa-green jobs table one_flow
+    """
+    from dataclasses import asdict
+
+    from vispa_green_jobs.table import complete, energy_line, found_in, lines, rows
+
+    runs = found_in(out, JOBS.load(name)().name, preset)
+    done = complete(runs)
+    found = rows([record.claims for record in done])
+    others = {record.seed: record.status.value for record in runs if record not in done}
+    if as_json:
+        seeds = {"seeds": [record.seed for record in done], "not_complete": others}
+        rows_json = [asdict(row) for row in found]
+        click.echo(json.dumps({"meta": {"version": 1}, "job": name, **seeds, "claims": rows_json}, indent=2))
+    else:
+        click.echo("\n".join([*lines(name, found, len(done)), "", energy_line(done)]))
+        for seed, status in others.items():
+            click.echo(f"seed {seed} is {status}")
+    sys.exit(0 if all(row.held == row.runs for row in found) else 3)
+
+
+@command.command()
+@click.argument("name")
+@preset_option
 @click.option("--seed", "seeds", default="0", show_default=True, metavar="LIST", help="E.g. 0-9 or 1,4,7: an array.")
 @set_option
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of folders, one per seed.")
