@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from lab.cluster import Cluster, ClusterSpec
 from lab.preparation import missing_programs
+from vispa_green_jobs.record import Judgement
+from vispa_green_jobs.table import lines, rows
 
 
 @pytest.hookimpl(optionalhook=True)  # pytest may run without xdist
@@ -31,6 +33,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object | 
             return "slurm" if needs_slurm(nodeid.partition("::")[0]) else super()._split_scope(nodeid)
 
     return OneWorkerForSlurm(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the tables of the jobs that were run with several seeds."""
+    judged: dict[str, list[list[Judgement]]] = {}
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for _key, (name, claims) in (one for one in report.user_properties if one[0] == "judged job"):
+                judged.setdefault(name, []).append([Judgement(**claim) for claim in claims])
+    for name, runs in sorted(judged.items()):
+        terminalreporter.write_line("")
+        for line in lines(name, rows(runs), len(runs)):
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
