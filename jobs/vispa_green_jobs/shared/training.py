@@ -111,10 +111,11 @@ def train(
         losses.append(step(number, order.rows_of(number)))
         context.steps_done += 1
         now_ns = context.now().monotonic_ns
-        if context.pause.wanted or now_ns - saved_ns >= context.checkpoint_every_s * 1e9:
+        is_wanted = context.pause.wanted  # read once: a pause that was not saved would lose steps
+        if is_wanted or now_ns - saved_ns >= context.checkpoint_every_s * 1e9:
             _save(path, parts, losses)
             saved_ns = now_ns
-        if context.pause.wanted and number + 1 < steps:
+        if is_wanted and number + 1 < steps:
             raise Paused
     _save(path, parts, losses)
     return losses
