@@ -24,27 +24,37 @@ _TEMPLATE = """\
 set -u
 seed={seed}
 out={folder}-$seed
+job={job}
 export OMP_NUM_THREADS=${{SLURM_CPUS_PER_TASK:-{cpus}}}
 
 # The signal before the time limit reaches this shell only (B:); it is passed on to the training, which
-# finishes its step, writes its checkpoint and ends with code 75.
-trap 'passed_on=yes; kill -USR1 "$training" 2>/dev/null' USR1 TERM
-if [ -e "$out/metrics.json" ]; then
-  {resume} --out "$out" &
-else
-  {run} --out "$out" &
-fi
+# finishes its step, writes its checkpoint and ends with code 75. Until Python is up the training hears
+# nothing, so the signal is repeated.
+asked=
+trap 'asked=yes' USR1 TERM
+(
+  trap '' USR1 TERM
+  if [ -e "$out/metrics.json" ]; then
+    exec {resume} --out "$out"
+  fi
+  exec {run} --out "$out"
+) &
 training=$!
-passed_on=yes
-while [ "$passed_on" = yes ]; do # a signal ends `wait`, not what it waits for
-  passed_on=no
-  wait "$training"
-  code=$?
-done
+pass_on() {{
+  trap '' USR1 TERM
+  while kill -USR1 "$training" 2>/dev/null; do sleep 1; done
+}}
+trap pass_on USR1 TERM
+[ -z "$asked" ] || pass_on
+wait "$training" # a signal ends this, not the training,
+wait "$training" # so it is asked again; the shell remembers the code
+code=$?
 
 # Paused: the same job goes on when Slurm starts it again, so its account keeps all segments under one id.
-if [ "$code" -eq 75 ]; then
-  scontrol requeue "$SLURM_JOB_ID"
+# A job that was cancelled is completing already, and not for its time limit: it stays cancelled.
+if [ "$code" -eq 75 ] && [ "$(squeue -h -j "$job" -o '%T %r')" != 'COMPLETING None' ]; then
+  trap '' USR1 TERM # Slurm now ends what is left of this segment
+  scontrol requeue "$job"
 fi
 exit "$code"
 """
@@ -91,6 +101,8 @@ def render(order: Order, about: Definition, python: str) -> str:
         arxiv=about.arxiv,
         directives="\n".join(_directives(order, resources)),
         seed="$SLURM_ARRAY_TASK_ID" if order.is_array else order.seeds,
+        # The last task's own number is that of the array: requeued by it, all tasks would be.
+        job="${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID" if order.is_array else "$SLURM_JOB_ID",
         folder=shlex.quote(str(order.out / order.stem)),
         cpus=resources.cpus,
         run=f'{run} --seed "$seed"',

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -14,13 +15,19 @@ from vispa_green_jobs.catalogue import JOBS
 
 GOLDEN = Path(__file__).with_name("golden_submit.sh")
 STAND_IN = """\
-#!/bin/bash
-# in the place of Python: says what it was asked, then trains until it is told to pause
-echo "$@" >> {folder}/asked
-trap 'sleep 0.2; exit 75' USR1
-touch {folder}/ready
+#!{python} -S
+# in the place of Python: says what it was asked, comes up slowly, then trains until it is told to pause
+import os, pathlib, signal, sys, time
+folder = pathlib.Path("{folder}")
+with (folder / "asked").open("a") as asked:
+    print(*sys.argv[1:], file=asked)
+(folder / "started").touch()
+time.sleep({deaf_s})
+signal.signal(signal.SIGUSR1, lambda *_: sys.exit(75))
+(folder / "ready").touch()
 {body}
 """
+TRAINING = "while True: time.sleep(0.05)"
 
 
 def script(folder: Path, python: str, **changes: object) -> str:
@@ -49,45 +56,93 @@ def test_bash_and_gsbatch_understand_it(tmp_path: Path) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "scontrol").write_text(f'#!/bin/bash\necho "$@" >> {tmp_path}/requeued\n')
-    (tmp_path / "scontrol").chmod(0o755)
+    """A place with Slurm's commands: the job runs, and what is asked of it is written down."""
+    program(tmp_path / "scontrol", f'echo "$@" >> {tmp_path}/requeued')
+    program(tmp_path / "squeue", "echo RUNNING None")
     return tmp_path
 
 
-def started(folder: Path, body: str) -> subprocess.Popen[bytes]:
-    (folder / "python").write_text(STAND_IN.format(folder=folder, body=body))
+def program(path: Path, body: str) -> None:
+    path.write_text(f"#!/bin/bash\n{body}\n")
+    path.chmod(0o755)
+
+
+def started(
+    folder: Path, body: str, until: str = "ready", deaf_s: float = 0, **changes: object
+) -> subprocess.Popen[bytes]:
+    text = STAND_IN.format(python=sys.executable, folder=folder, body=body, deaf_s=deaf_s)
+    (folder / "python").write_text(text)
     (folder / "python").chmod(0o755)
-    (folder / "job.sh").write_text(script(folder, str(folder / "python")))
+    (folder / "job.sh").write_text(script(folder, str(folder / "python"), **changes))
     environment = os.environ | {"PATH": f"{folder}:{os.environ['PATH']}", "SLURM_JOB_ID": "41"}
+    environment |= {"SLURM_ARRAY_JOB_ID": "41", "SLURM_ARRAY_TASK_ID": "7"} if "seeds" in changes else {}
     process = subprocess.Popen(["bash", folder / "job.sh"], env=environment)
-    while not (folder / "ready").exists():
+    while not (folder / until).exists():
         time.sleep(0.02)
     return process
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])
 def test_a_signal_is_passed_on_and_a_paused_job_is_requeued(folder: Path, number: signal.Signals) -> None:
-    process = started(folder, "while :; do sleep 0.05; done")
+    process = started(folder, TRAINING)
     process.send_signal(number)
     assert process.wait(timeout=10) == 75
     assert (folder / "requeued").read_text() == "requeue 41\n"
 
 
+def test_a_signal_that_comes_before_the_training_listens_is_not_lost_and_kills_nothing(folder: Path) -> None:
+    process = started(folder, TRAINING, until="started", deaf_s=0.7)
+    process.send_signal(signal.SIGUSR1)
+    assert process.wait(timeout=10) == 75
+    assert (folder / "requeued").exists()
+
+
+def test_signals_at_any_moment_end_in_one_pause(folder: Path) -> None:
+    process = started(folder, TRAINING, until="asked")
+    for number in (signal.SIGUSR1, signal.SIGTERM) * 20:
+        process.send_signal(number)
+        time.sleep(0.01)
+    assert process.wait(timeout=10) == 75
+    assert (folder / "requeued").read_text() == "requeue 41\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "requeued"),
+    [
+        ("echo COMPLETING None", False),
+        ("echo COMPLETING TimeLimit", True),
+        ("echo RUNNING None", True),
+        ("exit 1", True),
+    ],
+)
+def test_only_a_cancelled_job_is_not_requeued(folder: Path, answer: str, requeued: bool) -> None:
+    program(folder / "squeue", answer)
+    process = started(folder, TRAINING)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=10) == 75
+    assert (folder / "requeued").exists() == requeued
+
+
+def test_a_task_of_an_array_requeues_itself_only(folder: Path) -> None:
+    assert started(folder, "sys.exit(75)", seeds="0-7").wait(timeout=10) == 75
+    assert (folder / "requeued").read_text() == "requeue 41_7\n"
+
+
 @pytest.mark.parametrize("code", [0, 1, 3])
 def test_any_other_end_is_passed_on_and_nothing_is_requeued(folder: Path, code: int) -> None:
-    assert started(folder, f"exit {code}").wait(timeout=10) == code
+    assert started(folder, f"sys.exit({code})").wait(timeout=10) == code
     assert not (folder / "requeued").exists()
 
 
 def test_a_killed_training_ends_the_script(folder: Path) -> None:
-    assert started(folder, "kill -9 $$").wait(timeout=10) == 128 + 9
+    assert started(folder, "os.kill(os.getpid(), 9)").wait(timeout=10) == 128 + 9
 
 
 def test_it_runs_first_and_resumes_what_is_there(folder: Path) -> None:
-    started(folder, "exit 0").wait(timeout=10)
+    started(folder, "").wait(timeout=10)
     (folder / "one_flow-smoke-3").mkdir()
     (folder / "one_flow-smoke-3/metrics.json").touch()
-    started(folder, "exit 0").wait(timeout=10)
+    started(folder, "").wait(timeout=10)
     first, second = (folder / "asked").read_text().splitlines()
     where = f"--out {folder}/one_flow-smoke-3"
     assert first == f"-m vispa_green jobs run one_flow --preset=smoke --seed 3 {where}"

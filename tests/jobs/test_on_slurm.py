@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 from lab.cluster import Cluster
+from vispa_green_jobs.batch import Order, render
+from vispa_green_jobs.catalogue import JOBS
 
 pytest.importorskip("torch", reason="torch is not installed: run `deploy/setup.sh torch`")
-pytestmark = [pytest.mark.slurm, pytest.mark.full, pytest.mark.xdist_group("slurm")]
+pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
 
 PROGRAM = Path(sys.executable).with_name("vispa-green")
 SMALL = ["steps=100000", "train_events=3000", "test_events=2000", "batch=256", "hidden=[8]", "transforms=2"]
@@ -61,11 +63,37 @@ def record(out: Path) -> dict[str, Any]:
     return content
 
 
-def wait_for(condition: Callable[[], object], what: str, timeout_s: float = 120) -> None:
+def wait_for(condition: Callable[[], object], what: str, timeout_s: float = 150) -> None:
     end = time.monotonic() + timeout_s  # noqa: TID251 - the test's own patience
     while not condition():
         assert time.monotonic() < end, f"no {what} in {timeout_s} s"  # noqa: TID251
         time.sleep(0.2)
+
+
+def state(cluster: Cluster, job_id: str) -> str:
+    return cluster.run("squeue", "-h", "-t", "all", "-o", "%T", "-j", job_id).stdout.strip()
+
+
+def wait_for_status(cluster: Cluster, job_id: str, out: Path, wanted: str) -> None:
+    """Wait for a run's status; a job that Slurm has ended will not bring it any more."""
+
+    def reached() -> bool:
+        ended = state(cluster, job_id) in {"FAILED", "CANCELLED", "TIMEOUT"}
+        has_it = record(out).get("status") == wanted
+        assert has_it or not ended, cluster.run("scontrol", "show", "job", job_id).stdout
+        return has_it
+
+    wait_for(reached, f"{wanted} run in {out}")
+
+
+def start_soon(cluster: Cluster, job_id: str) -> None:
+    """Let a requeued job start before Slurm's two minutes are over.
+
+    Not at once: slurmd refuses a start in the second in which it was told to end the job before
+    ("already killed, do not launch batch job"), and Slurm then lets the job fail.
+    """
+    wait_for(lambda: state(cluster, job_id) == "PENDING", "requeue")
+    cluster.run("scontrol", "update", f"JobId={job_id}", "StartTime=now+3")
 
 
 def test_paused_requeued_and_resumed_under_one_id(
@@ -82,16 +110,14 @@ def test_paused_requeued_and_resumed_under_one_id(
     wait_for((out / "metrics.json").exists, "start")
     time.sleep(3)
     slurm_cluster.run("scancel", "--signal=USR1", "--batch", job_id)
-    log = folder / f"slurm/one_flow-smoke-{job_id}.out"
-    wait_for(lambda: record(out).get("status") == "paused", f"pause; {log.read_text() if log.exists() else ''}")
+    wait_for_status(slurm_cluster, job_id, out, "paused")
 
     # A paused run is free to be shortened: this test has no hour.
     done = record(out)["segments"][0]["steps"]
-    content = record(out) | {"settings": record(out)["settings"] | {"steps": done}}
+    content = record(out) | {"settings": record(out)["settings"] | {"steps": max(1, done)}}
     (out / "metrics.json").write_text(json.dumps(content))
-    wait_for(lambda: "PENDING" in slurm_cluster.run("squeue", "-h", "-o", "%T", "-j", job_id).stdout, "requeue")
-    slurm_cluster.run("scontrol", "update", f"JobId={job_id}", "StartTime=now")
-    wait_for(lambda: record(out).get("status") == "complete", f"end; see {log}")
+    start_soon(slurm_cluster, job_id)
+    wait_for_status(slurm_cluster, job_id, out, "complete")
     slurm_cluster.wait([job_id], timeout_s=60)
 
     time.sleep(2)  # the agents deliver
@@ -106,3 +132,33 @@ def test_paused_requeued_and_resumed_under_one_id(
         assert segment["cost"]["source"] == f"ledger, Slurm job {job_id}"
         assert segment["cost"]["energy_uj"] > 0
         assert segment["cost"]["co2_g"] > 0
+
+
+def test_a_cancelled_job_stays_cancelled_and_a_task_requeues_only_itself(
+    slurm_cluster: Cluster, environment: dict[str, str], folder: Path
+) -> None:
+    """The last task of an array has the array's own number: requeued by it, all tasks would be."""
+    stand_in = folder / "python"
+    stand_in.write_text(
+        f"#!{sys.executable} -S\nimport signal, sys, time\n"
+        "signal.signal(signal.SIGUSR1, lambda *_: sys.exit(75))\nwhile True: time.sleep(0.05)\n"
+    )
+    stand_in.chmod(0o755)
+    order = Order("one_flow", "smoke", "1-2", (), folder, sbatch=("--mem=100", "--cpus-per-task=1"))
+    (folder / "slurm").mkdir()
+    script = render(order, JOBS.load("one_flow")().definition, str(stand_in))
+    array = slurm_cluster.run("sbatch", "--parsable", input=script).stdout.strip()
+    wait_for(lambda: [state(slurm_cluster, f"{array}_{task}") for task in "12"] == ["RUNNING"] * 2, "start")
+    last = slurm_cluster.run("squeue", "-h", "-j", array, "-O", "JobID,ArrayTaskID").stdout
+    (own_number,) = [task for job_id, task in map(str.split, last.splitlines()) if job_id == array]
+
+    slurm_cluster.run("scancel", "--signal=USR1", "--batch", f"{array}_{own_number}")
+    wait_for(lambda: state(slurm_cluster, f"{array}_{own_number}") == "PENDING", "requeue")
+    other = f"{array}_{3 - int(own_number)}"
+    assert state(slurm_cluster, other) == "RUNNING"
+
+    slurm_cluster.run("scancel", array)
+    # Not "COMPLETING" any more: the scripts have ended and can requeue nothing.
+    tasks = [other, f"{array}_{own_number}"]
+    wait_for(lambda: not {"RUNNING", "COMPLETING"} & {state(slurm_cluster, task) for task in tasks}, "end")
+    assert [state(slurm_cluster, task) for task in tasks] == ["CANCELLED"] * 2
