@@ -140,15 +140,17 @@ def test_a_cancelled_job_stays_cancelled_and_a_task_requeues_only_itself(
     """The last task of an array has the array's own number: requeued by it, all tasks would be."""
     stand_in = folder / "python"
     stand_in.write_text(
-        f"#!{sys.executable} -S\nimport signal, sys, time\n"
-        "signal.signal(signal.SIGUSR1, lambda *_: sys.exit(75))\nwhile True: time.sleep(0.05)\n"
+        f"#!{sys.executable} -S\nimport os, pathlib, signal, sys, time\n"
+        "signal.signal(signal.SIGUSR1, lambda *_: sys.exit(75))\n"
+        f'pathlib.Path("{folder}", os.environ["SLURM_ARRAY_TASK_ID"]).touch()\n'
+        "while True: time.sleep(0.05)\n"
     )
     stand_in.chmod(0o755)
     order = Order("one_flow", "smoke", "1-2", (), folder, sbatch=("--mem=100", "--cpus-per-task=1"))
     (folder / "slurm").mkdir()
     script = render(order, JOBS.load("one_flow")().definition, str(stand_in))
     array = slurm_cluster.run("sbatch", "--parsable", input=script).stdout.strip()
-    wait_for(lambda: [state(slurm_cluster, f"{array}_{task}") for task in "12"] == ["RUNNING"] * 2, "start")
+    wait_for(lambda: all((folder / task).exists() for task in "12"), "start")
     last = slurm_cluster.run("squeue", "-h", "-j", array, "-O", "JobID,ArrayTaskID").stdout
     (own_number,) = [task for job_id, task in map(str.split, last.splitlines()) if job_id == array]
 
