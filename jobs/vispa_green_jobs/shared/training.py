@@ -7,9 +7,7 @@ from (seed, stage, epoch), so it needs no state.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +17,7 @@ from torch import Tensor, nn
 
 from vispa_green_jobs.context import RunContext
 from vispa_green_jobs.errors import JobError, Paused
+from vispa_green_jobs.files import write_whole
 
 VERSION = 1
 
@@ -159,25 +158,3 @@ def _save(path: Path, parts: Mapping[str, Stateful], losses: Iterable[float]) ->
         "losses": torch.tensor(list(losses), dtype=torch.float64),
     }
     write_whole(path, lambda temporary: torch.save(content, temporary))
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file so that a crash at any moment leaves the old one or the new one, on the disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        write(temporary)
-        _to_disk(temporary)
-        temporary.replace(path)
-        _to_disk(path.parent)
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
-
-
-def _to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
