@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 import subprocess
@@ -10,8 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vispa_green.session import open_session
 from vispa_green_jobs.definition import Definition, Resources
 from vispa_green_jobs.errors import JobError
+from vispa_green_jobs.green_hours import GreenHours, stay
 
 WARNING_S = 120
 """How long before its time limit a job is told to pause; a checkpoint takes seconds."""
@@ -54,9 +57,21 @@ code=$?
 # A job that was cancelled is completing already, and not for its time limit: it stays cancelled.
 if [ "$code" -eq 75 ] && [ "$(squeue -h -j "$job" -o '%T %r')" != 'COMPLETING None' ]; then
   trap '' USR1 TERM # Slurm now ends what is left of this segment
-  scontrol requeue "$job"
-fi
+  for wait_s in 0 15 60; do # the controller may be busy or restarting
+    sleep "$wait_s"
+    scontrol requeue "$job" && break
+  done
+{wait}fi
 exit "$code"
+"""
+
+_WAIT = """\
+  # The training paused because green hours ended, and says when it goes on; otherwise Slurm waits two minutes.
+  if [ -e "$out/resume-at" ]; then
+    seconds=$(($(date -d "$(<"$out/resume-at")" +%s) - $(date +%s)))
+    # So soon that slurmd may still be busy with the end of this segment: leave it to Slurm.
+    [ "$seconds" -lt 10 ] || scontrol update JobId="$job" StartTime=now+"$seconds"
+  fi
 """
 
 
@@ -74,6 +89,8 @@ class Order:
     max_delay: str | None = None
     finish_by: str | None = None
     sbatch: tuple[str, ...] = ()
+    hours: GreenHours | None = None
+    """The run pauses outside green hours; it plans its own start, so gsbatch does not."""
 
     @property
     def is_array(self) -> bool:
@@ -93,7 +110,8 @@ def render(order: Order, about: Definition, python: str) -> str:
     resources = about.preset(order.preset).resources
     program = [python, "-m", "vispa_green", "jobs"]
     changes = [f"--set={text}" for text in order.overrides]
-    run = shlex.join([*program, "run", order.name, f"--preset={order.preset}", *changes])
+    hours = order.hours.options if order.hours else ()
+    run = shlex.join([*program, "run", order.name, f"--preset={order.preset}", *changes, *hours])
     return _TEMPLATE.format(
         name=order.name,
         preset=order.preset,
@@ -106,18 +124,29 @@ def render(order: Order, about: Definition, python: str) -> str:
         folder=shlex.quote(str(order.out / order.stem)),
         cpus=resources.cpus,
         run=f'{run} --seed "$seed"',
-        resume=shlex.join([*program, "resume", order.name]),
+        resume=shlex.join([*program, "resume", order.name, *hours]),
+        wait=_WAIT if order.hours else "",
     )
 
 
-def send(order: Order, script: str) -> int:
-    """Write the script beside its runs and submit it; return gsbatch's exit code."""
+def send(order: Order, script: str, begin_in_s: int = 0) -> int:
+    """Write the script beside its runs and submit it, to begin so much later; return gsbatch's exit code."""
     logs = order.out / "slurm"
     logs.mkdir(parents=True, exist_ok=True)
     path = order.out / f"{order.stem}.sh"
     path.write_text(script)
     command = [sys.executable, "-c", "from vispa_green.gsbatch import main; main()"]
-    return subprocess.run([*command, str(path)], check=False).returncode
+    planned = ["--green-off", *([f"--begin=now+{begin_in_s}"] if begin_in_s > 0 else [])] if order.hours else []
+    return subprocess.run([*command, *planned, str(path)], check=False).returncode
+
+
+def first_start(hours: GreenHours) -> int:
+    """Return in how many seconds the first segment is to begin, and say so on stderr."""
+    session = open_session()
+    now = session.now.utc
+    first = stay(hours, (), session, now)
+    sys.stderr.write(f"green hours: {first.why}\n")
+    return math.ceil((first.resume_at - now).total_seconds()) if first.resume_at and first.is_over(now) else 0
 
 
 def _directives(order: Order, resources: Resources) -> list[str]:
@@ -138,5 +167,7 @@ def _directives(order: Order, resources: Resources) -> list[str]:
 
 
 def _wishes(order: Order) -> Sequence[str]:
+    if order.hours:
+        return []
     delay = [f"--max-delay={shlex.quote(order.max_delay)}"] if order.max_delay else []
     return [*delay, *([f"--finish-by={shlex.quote(order.finish_by)}"] if order.finish_by else [])]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,9 @@ from vispa_green.cli._options import config_option, json_option
 from vispa_green_jobs.catalogue import JOBS
 from vispa_green_jobs.job import Job
 from vispa_green_jobs.record import Record
+
+if TYPE_CHECKING:
+    from vispa_green_jobs.green_hours import GreenHours
 
 preset_option = click.option(
     "--preset", default="smoke", show_default=True, metavar="NAME", help="tiny, smoke or paper."
@@ -31,6 +34,15 @@ out_option = click.option(
 seed_option = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything.")
 every_option = click.option(
     "--checkpoint-every", "every_s", type=click.FloatRange(min=0), default=60.0, show_default=True, metavar="SECONDS"
+)
+work_option = click.option(
+    "--work", metavar="D", help="Computing time needed at most (default: the preset's time limit)."
+)
+restart_option = click.option(
+    "--restart-costs", "restart", default="10m", show_default=True, metavar="D", help="Computing time a pause costs."
+)
+until_option = click.option(
+    "--finish-by", metavar="T", help="Compute in the greenest hours until then: pause when they end (code 75)."
 )
 
 
@@ -95,6 +107,9 @@ def show(name: str, *, as_json: bool) -> None:
 @set_option
 @out_option
 @every_option
+@until_option
+@work_option
+@restart_option
 @config_option
 def run(
     name: str,
@@ -103,6 +118,9 @@ def run(
     overrides: tuple[str, ...],
     out: Path | None,
     every_s: float,
+    finish_by: str | None,
+    work: str | None,
+    restart: str,
     config_file: Path | None,
 ) -> None:
     """Run a job here; SIGUSR1, SIGTERM or Ctrl-C pause it.
@@ -118,7 +136,8 @@ def run(
 
     job = JOBS.load(name)()
     folder = out or _default_out(name, preset, seed)
-    _segment(job, start(job, preset, seed, overrides, folder), folder, every_s, config_file)
+    hours = _hours(job, preset, finish_by, work, restart)
+    _segment(job, start(job, preset, seed, overrides, folder), folder, every_s, config_file, hours)
 
 
 @command.command()
@@ -127,8 +146,21 @@ def run(
 @seed_option
 @out_option
 @every_option
+@until_option
+@work_option
+@restart_option
 @config_option
-def resume(name: str, preset: str, seed: int, out: Path | None, every_s: float, config_file: Path | None) -> None:
+def resume(
+    name: str,
+    preset: str,
+    seed: int,
+    out: Path | None,
+    every_s: float,
+    finish_by: str | None,
+    work: str | None,
+    restart: str,
+    config_file: Path | None,
+) -> None:
     """Go on with a run that was paused or killed; preset and seed only find its folder.
 
     \b
@@ -139,7 +171,9 @@ def resume(name: str, preset: str, seed: int, out: Path | None, every_s: float, 
 
     job = JOBS.load(name)()
     folder = out or _default_out(name, preset, seed)
-    _segment(job, take_up(job, folder), folder, every_s, config_file)
+    record = take_up(job, folder)
+    hours = _hours(job, record.preset, finish_by, work, restart)
+    _segment(job, record, folder, every_s, config_file, hours)
 
 
 @command.command()
@@ -215,6 +249,9 @@ def table(name: str, preset: str, out: Path, *, as_json: bool) -> None:
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of folders, one per seed.")
 @click.option("--max-delay", metavar="D", help="Start in the greenest hours, at most that much later: 6h, 1-0.")
 @click.option("--finish-by", metavar="T", help="Start in the greenest hours, done by then: tomorrow, +24h.")
+@click.option("--green-hours", is_flag=True, help="Pause whenever green hours end, go on in the next; needs a limit.")
+@work_option
+@restart_option
 @click.option("--sbatch", multiple=True, metavar="OPTION", help="An option for sbatch, repeatable.")
 @click.option("--dry-run", is_flag=True, help="Print the script, submit nothing.")
 def submit(
@@ -225,8 +262,11 @@ def submit(
     out: Path | None,
     max_delay: str | None,
     finish_by: str | None,
+    work: str | None,
+    restart: str,
     sbatch: tuple[str, ...],
     *,
+    green_hours: bool,
     dry_run: bool,
 ) -> None:
     """Write a batch script and submit it with gsbatch; it pauses before its time limit and is requeued.
@@ -235,18 +275,24 @@ def submit(
     Examples:
       vispa-green jobs submit one_flow --preset paper --max-delay 12h --sbatch=--partition=gpu
       vispa-green jobs submit one_flow --seed 0-9 --dry-run
+      vispa-green jobs submit one_flow --preset paper --green-hours --finish-by +48h --work 10h
     """
-    from vispa_green_jobs.batch import Order, render, send
+    from vispa_green_jobs.batch import Order, first_start, render, send
 
     job = JOBS.load(name)()
     job.settings(preset, overrides)  # a wrong one should be known now, not on the node
     folder = (out or Path("vispa-green-jobs")).resolve()
-    order = Order(name, preset, seeds, overrides, folder, max_delay, finish_by, sbatch)
+    if green_hours and finish_by is None and max_delay is None:
+        raise click.UsageError("--green-hours needs a limit: --finish-by T or --max-delay D")
+    if work is not None and not green_hours:
+        raise click.UsageError("--work belongs to --green-hours")
+    hours = _hours(job, preset, finish_by, work, restart, max_delay) if green_hours else None
+    order = Order(name, preset, seeds, overrides, folder, max_delay, finish_by, sbatch, hours)
     script = render(order, job.definition, sys.executable)
     if dry_run:
         click.echo(script, nl=False)
         return
-    sys.exit(send(order, script))
+    sys.exit(send(order, script, first_start(hours) if hours else 0))
 
 
 def described(job: Job) -> dict[str, Any]:
@@ -258,13 +304,29 @@ def _default_out(name: str, preset: str, seed: int) -> Path:
     return Path("vispa-green-jobs") / f"{name}-{preset}-{seed}"
 
 
-def _segment(job: Job, record: Record, folder: Path, every_s: float, config_file: Path | None) -> None:
+def _hours(
+    job: Job, preset: str, finish_by: str | None, work: str | None, restart: str, max_delay: str | None = None
+) -> GreenHours | None:
+    from vispa_green import host
+    from vispa_green_jobs.green_hours import GreenHours
+
+    if finish_by is None and max_delay is None:
+        if work is not None:
+            raise click.UsageError("--work says how long green hours are to be, and needs --finish-by T")
+        return None
+    length = work or job.definition.preset(preset).resources.time
+    return GreenHours.of(finish_by, max_delay, length, restart, host.now().utc)
+
+
+def _segment(
+    job: Job, record: Record, folder: Path, every_s: float, config_file: Path | None, hours: GreenHours | None
+) -> None:
     from vispa_green import host
     from vispa_green.session import open_session
     from vispa_green_jobs.report import total_cost_line
     from vispa_green_jobs.running import go_on
 
-    done = go_on(job, record, folder, open_session(config_file), host.now, click.echo, every_s)
+    done = go_on(job, record, folder, open_session(config_file), host.now, click.echo, every_s, hours)
     for claim in done.claims:
         value = "–" if claim.value is None else f"{claim.value:.4g}"
         click.echo(

@@ -56,6 +56,8 @@ class Segment:
     status: Status = Status.RUNNING
     steps: int = 0
     cost: Cost = field(default_factory=lambda: Cost("not asked yet"))
+    resume_at: str | None = None
+    """When the next segment is to begin, if this one was paused because green hours ended."""
 
 
 @dataclass(frozen=True, slots=True)

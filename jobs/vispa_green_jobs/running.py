@@ -14,11 +14,13 @@ from vispa_green import __version__
 from vispa_green.host import short_name
 from vispa_green.model import Instant
 from vispa_green.session import Session
+from vispa_green_jobs import green_hours
 from vispa_green_jobs import record as records
 from vispa_green_jobs.claims import judge
 from vispa_green_jobs.context import CHECKPOINT_EVERY_S, RunContext
 from vispa_green_jobs.energy import LocalMeter, account_of, cost_of
 from vispa_green_jobs.errors import ExtraMissing, JobError, Paused
+from vispa_green_jobs.green_hours import GreenHours
 from vispa_green_jobs.job import Job
 from vispa_green_jobs.pause import PauseRequest
 from vispa_green_jobs.record import Cost, Record, Segment, Status
@@ -59,6 +61,7 @@ def go_on(
     now: Callable[[], Instant],
     say: Callable[[str], None],
     checkpoint_every_s: float = CHECKPOINT_EVERY_S,
+    hours: GreenHours | None = None,
 ) -> Record:
     """Run one segment, to the end or the next pause; return the record, which is on disk with its report."""
     if record.status is Status.COMPLETE:
@@ -70,10 +73,11 @@ def go_on(
     began = now()
     account, account_id = account_of(os.environ, began)
     segment = Segment(began.utc.isoformat(), short_name(), account, account_id)
+    stay = _stay(hours, record, out, session, began, say)
     record = replace(_closed(record), status=Status.RUNNING, exit_code=None).with_segment(segment)
     records.write(record, out)
     meter = LocalMeter(session, account_id, record.job, now) if account == "local" else None
-    with PauseRequest() as pause:
+    with PauseRequest(stay.until, now) as pause:
         context = RunContext(out, record.seed, now, pause, record.threads, checkpoint_every_s, say)
         try:
             with _entered(meter):
@@ -81,6 +85,9 @@ def go_on(
         except BaseException:
             _finish(job, record, out, session, now, Status.FAILED, {}, context.steps_done, meter)
             raise
+        if status is Status.PAUSED and stay.resume_at is not None and stay.is_over(now().utc):
+            record = record.with_last(replace(record.segments[-1], resume_at=stay.resume_at.isoformat()))
+            green_hours.keep(stay.resume_at, out)
         return _finish(job, record, out, session, now, status, metrics, context.steps_done, meter)
 
 
@@ -94,9 +101,22 @@ def check(job: Job, out: Path, session: Session) -> Record:
     return record
 
 
+def _stay(
+    hours: GreenHours | None, record: Record, out: Path, session: Session, began: Instant, say: Callable[[str], None]
+) -> green_hours.Stay:
+    """Plan this segment, if it is to be planned; the last plan is over either way."""
+    green_hours.forget(out)
+    if hours is None:
+        return green_hours.Stay()
+    planned = green_hours.stay(hours, record.segments, session, began.utc)
+    say(f"green hours: {planned.why}")
+    return planned
+
+
 def _run(job: Job, record: Record, context: RunContext) -> tuple[Status, Mapping[str, float]]:
     settings = job.settings_of(record.settings)
     try:
+        context.pause_point()  # it may be wanted already: nothing heavy is imported for nothing
         metrics = job.run(settings, context)
     except Paused:
         return Status.PAUSED, {}

@@ -45,6 +45,9 @@ code=$?
 # A job that was cancelled is completing already, and not for its time limit: it stays cancelled.
 if [ "$code" -eq 75 ] && [ "$(squeue -h -j "$job" -o '%T %r')" != 'COMPLETING None' ]; then
   trap '' USR1 TERM # Slurm now ends what is left of this segment
-  scontrol requeue "$job"
+  for wait_s in 0 15 60; do # the controller may be busy or restarting
+    sleep "$wait_s"
+    scontrol requeue "$job" && break
+  done
 fi
 exit "$code"

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from vispa_green_jobs.batch import Order, render
 from vispa_green_jobs.catalogue import JOBS
+from vispa_green_jobs.green_hours import GreenHours
+
+from vispa_green import host
 
 GOLDEN = Path(__file__).with_name("golden_submit.sh")
 STAND_IN = """\
@@ -126,6 +131,43 @@ def test_only_a_cancelled_job_is_not_requeued(folder: Path, answer: str, requeue
 def test_a_task_of_an_array_requeues_itself_only(folder: Path) -> None:
     assert started(folder, "sys.exit(75)", seeds="0-7").wait(timeout=10) == 75
     assert (folder / "requeued").read_text() == "requeue 41_7\n"
+
+
+HOURS = GreenHours(datetime(2026, 6, 2, tzinfo=UTC), timedelta(hours=4), timedelta(minutes=10))
+
+
+@pytest.mark.parametrize(("ahead_s", "is_set"), [(3600, True), (40, True), (3, False), (-60, False), (None, False)])
+def test_the_planned_start_is_asked_for_if_there_is_one(folder: Path, ahead_s: int | None, is_set: bool) -> None:
+    """Not if it is so near that slurmd may be busy with the end of this segment; Slurm then waits two minutes."""
+    out = folder / "one_flow-smoke-3"
+    out.mkdir()
+    if ahead_s is not None:
+        start = (host.now().utc + timedelta(seconds=ahead_s)).strftime("%Y-%m-%dT%H:%M:%S+00:00")
+        (out / "resume-at").write_text(f"{start}\n")
+    assert started(folder, "sys.exit(75)", hours=HOURS).wait(timeout=10) == 75
+    requeue, *update = (folder / "requeued").read_text().splitlines()
+    assert requeue == "requeue 41"
+    assert len(update) == is_set
+    if update:
+        job, begin = re.fullmatch(r"update JobId=(\d+) StartTime=now\+(\d+)", update[0]).groups()  # type: ignore[union-attr]
+        assert job == "41"
+        assert ahead_s is not None
+        assert ahead_s - 10 <= int(begin) <= ahead_s + 1
+
+
+def test_green_hours_are_the_jobs_own_to_plan(tmp_path: Path) -> None:
+    text = script(tmp_path, "python3", hours=HOURS, max_delay="6h")
+    wishes = "--finish-by=2026-06-02T00:00:00+00:00 --work=14400s --restart-costs=600s"
+    assert text.count(wishes) == 2
+    assert "#GREEN" not in text
+    subprocess.run(["bash", "-n"], input=text, text=True, check=True)
+
+
+def test_a_controller_that_is_restarting_is_asked_again(folder: Path) -> None:
+    program(folder / "scontrol", f'echo "$@" >> {folder}/requeued; [ $(wc -l < {folder}/requeued) -gt 1 ]')
+    program(folder / "sleep", "true")
+    assert started(folder, "sys.exit(75)").wait(timeout=10) == 75
+    assert (folder / "requeued").read_text() == "requeue 41\n" * 2
 
 
 @pytest.mark.parametrize("code", [0, 1, 3])

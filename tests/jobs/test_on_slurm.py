@@ -8,6 +8,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,11 @@ import pytest
 from lab.cluster import Cluster
 from vispa_green_jobs.batch import Order, render
 from vispa_green_jobs.catalogue import JOBS
+from vispa_green_jobs.record import moment
+
+from vispa_green import host
+from vispa_green.model import Selection
+from vispa_green.session import open_session
 
 pytest.importorskip("torch", reason="torch is not installed: run `deploy/setup.sh torch`")
 pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
@@ -96,42 +103,105 @@ def start_soon(cluster: Cluster, job_id: str) -> None:
     cluster.run("scontrol", "update", f"JobId={job_id}", "StartTime=now+3")
 
 
-def test_paused_requeued_and_resumed_under_one_id(
-    slurm_cluster: Cluster, environment: dict[str, str], agents: None, folder: Path
-) -> None:
-    changes = [word for change in SMALL for word in ("--set", change)]
+def submit(environment: dict[str, str], folder: Path, *options: str) -> tuple[str, Path]:
+    """Submit a run that never ends; return the job's id and its folder."""
+    changes = [f"--set={change}" for change in SMALL]
     submitted = subprocess.run(
-        [PROGRAM, "jobs", "submit", "one_flow", "--seed", "4", "--out", folder, *changes, "--sbatch=--mem=0",
-         "--sbatch=--cpus-per-task=1"],
-        env=environment, capture_output=True, text=True, check=True,
+        [PROGRAM, "jobs", "submit", "one_flow", "--seed=4", "--out", folder, *changes, "--sbatch=--mem=0",
+         "--sbatch=--cpus-per-task=1", *options],
+        env=environment, stdout=subprocess.PIPE, text=True, check=True,
     )  # fmt: skip
-    job_id = submitted.stdout.split()[-1]
-    out = folder / "one_flow-smoke-4"
-    wait_for((out / "metrics.json").exists, "start")
-    time.sleep(3)
-    slurm_cluster.run("scancel", "--signal=USR1", "--batch", job_id)
-    wait_for_status(slurm_cluster, job_id, out, "paused")
+    return submitted.stdout.split()[-1], folder / "one_flow-smoke-4"
 
-    # A paused run is free to be shortened: this test has no hour.
-    done = record(out)["segments"][0]["steps"]
-    content = record(out) | {"settings": record(out)["settings"] | {"steps": max(1, done)}}
-    (out / "metrics.json").write_text(json.dumps(content))
-    start_soon(slurm_cluster, job_id)
-    wait_for_status(slurm_cluster, job_id, out, "complete")
-    slurm_cluster.wait([job_id], timeout_s=60)
 
+def shorten(out: Path) -> None:
+    """Let a paused run end with the steps it has: these tests have no hour."""
+    content = record(out)
+    done = content["segments"][0]["steps"]
+    (out / "metrics.json").write_text(
+        json.dumps(content | {"settings": content["settings"] | {"steps": max(1, done)}})
+    )
+
+
+def assert_both_segments_are_accounted(environment: dict[str, str], out: Path, job_id: str) -> None:
     time.sleep(2)  # the agents deliver
     checked = subprocess.run(
         [PROGRAM, "jobs", "check", "one_flow", "--out", out], env=environment, capture_output=True, check=False
     )
-    assert checked.returncode == 3
-    first, second = record(out)["segments"]
-    assert (first["status"], second["status"]) == ("paused", "complete")
-    assert {first["account_id"], second["account_id"]} == {job_id}
-    for segment in (first, second):
+    assert checked.returncode == 3  # so small a run meets no claim
+    for segment in record(out)["segments"]:
+        assert segment["account_id"] == job_id
         assert segment["cost"]["source"] == f"ledger, Slurm job {job_id}"
         assert segment["cost"]["energy_uj"] > 0
         assert segment["cost"]["co2_g"] > 0
+
+
+def write_grid(path: Path, steps: list[tuple[datetime, float]]) -> None:
+    """Write a recorded grid in g/kWh; the last step holds for ever."""
+    rows = [f"{start.isoformat()},50,{grams},measured" for start, grams in steps]
+    header = "start_utc,renewable_share_pct,gco2_per_kwh,kind"
+    path.write_text("\n".join([header, *rows, f"2099-01-01T00:00:00Z,50,{steps[-1][1]},measured"]) + "\n")
+
+
+def test_paused_requeued_and_resumed_under_one_id(
+    slurm_cluster: Cluster, environment: dict[str, str], agents: None, folder: Path
+) -> None:
+    job_id, out = submit(environment, folder)
+    wait_for((out / "metrics.json").exists, "start")
+    time.sleep(3)
+    slurm_cluster.run("scancel", "--signal=USR1", "--batch", job_id)
+    wait_for_status(slurm_cluster, job_id, out, "paused")
+    shorten(out)
+    start_soon(slurm_cluster, job_id)
+    wait_for_status(slurm_cluster, job_id, out, "complete")
+    slurm_cluster.wait([job_id], timeout_s=60)
+
+    first, second = record(out)["segments"]
+    assert (first["status"], second["status"]) == ("paused", "complete")
+    assert_both_segments_are_accounted(environment, out, job_id)
+
+
+def test_paused_when_the_green_window_closes_and_resumed_in_the_next(
+    slurm_cluster: Cluster, environment: dict[str, str], agents: None, folder: Path, tmp_path: Path
+) -> None:
+    """Nobody signals it and nobody starts it again: the run plans both from the grid."""
+    start = host.now().utc
+    closes, reopens, closes_again = (start + timedelta(seconds=number) for number in (22, 45, 80))
+    write_grid(
+        tmp_path / "grid.csv", [(start - timedelta(days=1), 90), (closes, 600), (reopens, 100), (closes_again, 600)]
+    )
+    job_id, out = submit(
+        environment, folder, "--green-hours", "--finish-by=+1h", "--work=45s", "--restart-costs=2s"
+    )  # fmt: skip
+    wait_for_status(slurm_cluster, job_id, out, "paused")
+    shorten(out)
+    wait_for(lambda: state(slurm_cluster, job_id) == "PENDING", "requeue")
+    planned = slurm_cluster.run("squeue", "-h", "-o", "%S|%r", "-j", job_id).stdout.strip()
+    wait_for_status(slurm_cluster, job_id, out, "complete")
+    slurm_cluster.wait([job_id], timeout_s=60)
+
+    first, second = record(out)["segments"]
+    assert (first["status"], second["status"]) == ("paused", "complete")
+    assert closes - timedelta(seconds=3) < moment(first["end"]) < reopens
+    resume_at = moment(first["resume_at"])
+    assert abs(resume_at - reopens) < timedelta(seconds=3)
+    begin, reason = planned.split("|")
+    assert reason == "BeginTime"
+    assert abs(datetime.fromisoformat(begin).astimezone(UTC) - resume_at) < timedelta(seconds=4), planned
+    assert moment(second["start"]) >= resume_at
+
+    assert_both_segments_are_accounted(environment, out, job_id)
+    asked = subprocess.run(
+        [PROGRAM, "energy", "-j", job_id, "--json"], env=environment, capture_output=True, check=True
+    )
+    (row,) = json.loads(asked.stdout)["jobs"]
+    assert row["energy_uj"] >= sum(segment["cost"]["energy_uj"] for segment in record(out)["segments"])
+    with closing(open_session(Path(environment["VISPA_GREEN_CONFIG"])).ledger(read_only=True)) as ledger:
+        charged = [(p.start, p.end) for p in ledger.postings(Selection()) if p.job_id == job_id]
+    between = moment(first["end"]) + timedelta(seconds=6), resume_at  # the script's end, the agents' pace
+    assert not [span for span in charged if span[0] > between[0] and span[1] < between[1]]
+    assert any(end <= between[0] for _, end in charged)
+    assert any(begin >= between[1] for begin, _ in charged)
 
 
 def test_a_cancelled_job_stays_cancelled_and_a_task_requeues_only_itself(

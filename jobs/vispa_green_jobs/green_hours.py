@@ -1,0 +1,157 @@
+"""Runs that compute in green hours only: until when a segment may run, and when the next is to begin.
+
+Nothing here may cost a run: what goes wrong with planning is a sentence, and the segment runs through.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import closing, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+from vispa_green.errors import UsageError
+from vispa_green.grid_supply import ledger_at, what_is_known
+from vispa_green.local_zone import local_zone
+from vispa_green.model import Signal
+from vispa_green.planning import PREFERENCE
+from vispa_green.session import Session
+from vispa_green.slurm_time import parse_duration, parse_time
+from vispa_green.stretches import PausableWork, stretches
+from vispa_green.time_limit import within
+from vispa_green_jobs.files import write_whole
+from vispa_green_jobs.record import Segment, moment
+
+FILE = "resume-at"
+"""In the run's folder while it is paused for green hours; the batch script reads it."""
+
+PLANNING_LIMIT_S = 20.0
+EARLY = timedelta(seconds=60)
+"""A segment that began so long before its planned start was not held back by Slurm."""
+
+
+@dataclass(frozen=True, slots=True)
+class GreenHours:
+    """What a user allows: be done by then, with at most so much computing time, restarts not counted."""
+
+    finish_by: datetime
+    work: timedelta
+    restart: timedelta
+
+    @classmethod
+    def of(cls, finish_by: str | None, max_delay: str | None, work: str, restart: str, now: datetime) -> GreenHours:
+        """Read what a user said, one limit at least; raise `UsageError` for what is no time or no finite length."""
+        length, limits = _length(work), []
+        if finish_by is not None:
+            limits.append(_moment_of(finish_by, now))
+        if max_delay is not None:
+            limits.append(now + _length(max_delay) + length)
+        return cls(min(limits), length, _length(restart))
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The same for a command line of any later time, in any time zone."""
+        end = f"{self.finish_by.astimezone(UTC):%Y-%m-%dT%H:%M:%S}+00:00"
+        work_s, restart_s = (round(length.total_seconds()) for length in (self.work, self.restart))
+        return (f"--finish-by={end}", f"--work={work_s}s", f"--restart-costs={restart_s}s")
+
+    def left(self, segments: Sequence[Segment]) -> timedelta:
+        """Return the computing time that is still needed at most; a segment's restart did no work."""
+        left = self.work
+        for number, segment in enumerate(segments):
+            if segment.end is not None:
+                ran = moment(segment.end) - moment(segment.start)
+                left -= max(timedelta(0), ran - (self.restart if number else timedelta(0)))
+        return left + (self.restart if segments else timedelta(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """How long a segment may run, and when the run goes on; without times it runs to its end."""
+
+    until: datetime | None = None
+    resume_at: datetime | None = None
+    why: str = ""
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether its time has passed."""
+        return self.until is not None and now >= self.until
+
+
+def stay(hours: GreenHours, before: Sequence[Segment], session: Session, now: datetime) -> Stay:
+    """Plan a segment that begins ``now``, after those ``before``; never raise."""
+    if not _starts_are_kept(before, now):
+        return Stay(why="runs through: it was started earlier than planned")
+    left = hours.left(before)
+    if left <= timedelta(0):
+        return Stay(why="runs through: it needs longer than --work said")
+    try:
+        return _planned(hours, left, session, now)
+    except Exception as error:  # noqa: BLE001 - no fault of the planning may stop a training
+        return Stay(why=f"runs through: {error}")
+
+
+def _planned(hours: GreenHours, left: timedelta, session: Session, now: datetime) -> Stay:
+    margin = parse_duration(session.config.green.queue_margin) or timedelta(0)
+    signal = within(PLANNING_LIMIT_S, lambda: _signal(session, now, hours.finish_by))
+    if signal is None:
+        return Stay(why="runs through: no grid data are at hand")
+    found = stretches(PausableWork(left, hours.finish_by - margin, hours.restart), now, signal)
+    if found[0].start > now:
+        return Stay(now, found[0].start, f"waits for {_shown(found[0].start)}")
+    if len(found) == 1:
+        return Stay(why="runs through: no pause is worth it, or there is no time for one")
+    until, resume_at = found[0].end, found[1].start
+    return Stay(until, resume_at, f"runs until {_shown(until)}, goes on {_shown(resume_at)}")
+
+
+def forget(out: Path) -> None:
+    """Remove the last plan's start: a segment has begun."""
+    (out / FILE).unlink(missing_ok=True)
+
+
+def keep(resume_at: datetime, out: Path) -> None:
+    """Leave the planned start for who starts the next segment: to the second, so it is not early."""
+    text = f"{resume_at + timedelta(seconds=1):%Y-%m-%dT%H:%M:%S+00:00}\n"
+    write_whole(out / FILE, lambda path: path.write_text(text))
+
+
+def _starts_are_kept(before: Sequence[Segment], now: datetime) -> bool:
+    starts = [*(moment(segment.start) for segment in before), now]
+    asked = [segment.resume_at for segment in before]
+    return all(
+        wanted is None or start >= moment(wanted) - EARLY
+        for wanted, (_, start) in zip(asked, pairwise(starts), strict=True)
+    )
+
+
+def _signal(session: Session, now: datetime, end: datetime) -> Signal | None:
+    if end <= now:
+        return None
+    ledger = ledger_at(session.ledger_url)
+    with closing(ledger) if ledger is not None else nullcontext():
+        known = what_is_known(now, end, options=session.config.grid, ledger=ledger, now=now)
+    signals = known.signals()
+    return next((signals[quantity] for quantity in PREFERENCE if quantity in signals), None)
+
+
+def _moment_of(text: str, now: datetime) -> datetime:
+    try:
+        exact = datetime.fromisoformat(text)
+    except ValueError:
+        return parse_time(text, now, local_zone(os.environ))
+    return parse_time(text, now, local_zone(os.environ)) if exact.tzinfo is None else exact.astimezone(UTC)
+
+
+def _length(text: str) -> timedelta:
+    length = parse_duration(text)
+    if not length:
+        raise UsageError(f"{text!r} has to be a finite length greater than zero")
+    return length
+
+
+def _shown(when: datetime) -> str:
+    return f"{when.astimezone(local_zone(os.environ)):%a %d %b %H:%M:%S}"
