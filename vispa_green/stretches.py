@@ -39,7 +39,7 @@ class PausableWork:
     left: timedelta
     finish_by: datetime
     restart: timedelta = timedelta(minutes=10)
-    """Computing time that each start but one now costs on top; stretches and pauses last at least thrice that."""
+    """Computing time that each start but the first costs on top; stretches and pauses last at least thrice that."""
 
     @property
     def slot(self) -> timedelta:
@@ -57,7 +57,7 @@ class Terms:
 
     @property
     def first(self) -> int:
-        """The least length of a stretch that begins now."""
+        """The least length of the first stretch."""
         return min(self.shortest, self.work)
 
     @property
@@ -119,8 +119,9 @@ class _Table:
         if moment:
             dirt = self.area[moment] - self.area[moment - 1]
             running = [math.inf, *(value + dirt for value in self.running[-1][:-1])]
-        if moment == terms.first and self.area[moment] < running[moment]:
-            running[moment], began[moment] = self.area[moment], True
+        if moment == terms.first or moment >= terms.first + terms.shortest:  # now, or after a wait worth it
+            running[terms.first] = self.area[moment] - self.area[moment - terms.first]
+            began[terms.first] = True
         if moment >= terms.later:
             gain, dirt = terms.later - terms.restart, self.area[moment] - self.area[moment - terms.later]
             for done, value in enumerate(self.paused[moment - terms.later][: size - gain], gain):
@@ -133,7 +134,6 @@ class _Table:
     def _add_paused(self, moment: int, size: int) -> None:
         paused, stopped = list(self.paused[-1]) if moment else [math.inf] * size, [False] * size
         if moment >= self.terms.shortest:
-            paused[0] = 0.0  # nothing has begun yet
             for done, value in enumerate(self.running[moment - self.terms.shortest]):
                 if value < paused[done]:
                     paused[done], stopped[done] = value, True
@@ -150,12 +150,10 @@ class _Table:
             last = moment
             while not self.began[moment][done]:
                 moment, done = moment - 1, done - 1
-            if moment == done == self.terms.first:  # it alone has done as much work as time has passed
-                return [(0, last), *reversed(found)]
+            if done == self.terms.first:  # after another stretch more is done
+                return [(moment - done, last), *reversed(found)]
             moment, done = moment - self.terms.later, done - self.terms.later + self.terms.restart
             found.append((moment, last))
-            if done == 0:
-                return found[::-1]
             while not self.stopped[moment][done]:
                 moment -= 1
             moment -= self.terms.shortest

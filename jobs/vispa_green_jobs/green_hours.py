@@ -28,7 +28,8 @@ from vispa_green_jobs.record import Segment, moment
 FILE = "resume-at"
 """In the run's folder while it is paused for green hours; the batch script reads it."""
 
-PLANNING_LIMIT_S = 20.0
+PLANNING_LIMIT_S = 60.0
+"""A node without a way to the internet finds that out slowly; the ledger may know the grid all the same."""
 EARLY = timedelta(seconds=60)
 """A segment that began so long before its planned start was not held back by Slurm."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -135,12 +135,15 @@ def test_near_its_deadline_it_runs_through_the_dirtiest_hours(run: Run, grid: Gr
 
 
 def test_a_signal_within_the_stretch_asks_for_no_later_start(run: Run, grid: Grid) -> None:
+    class Heard(list[str]):
+        def append(self, text: str) -> None:
+            if text == "computing":
+                os.kill(os.getpid(), signal.SIGUSR1)
+
+    run.said = Heard()
     start = host.now().utc
-    session = grid(start, [(0, 100), (600, 500), (1200, 100)])
-    timer = threading.Timer(1, lambda: os.kill(os.getpid(), 10))
-    timer.start()
+    session = grid(start, [(0, 100), (600, 500), (1200, 110)])
     first = run.segment(session, GreenHours(start + seconds(3000), seconds(900), seconds(20)))
-    timer.join()
     assert (run.record.status, first.resume_at) == (Status.PAUSED, None)
     assert not (run.out / FILE).exists()
 

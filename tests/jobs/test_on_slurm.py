@@ -166,7 +166,7 @@ def test_paused_when_the_green_window_closes_and_resumed_in_the_next(
 ) -> None:
     """Nobody signals it and nobody starts it again: the run plans both from the grid."""
     start = host.now().utc
-    closes, reopens, closes_again = (start + timedelta(seconds=number) for number in (22, 45, 80))
+    closes, reopens, closes_again = (start + timedelta(seconds=number) for number in (26, 46, 85))
     write_grid(
         tmp_path / "grid.csv", [(start - timedelta(days=1), 90), (closes, 600), (reopens, 100), (closes_again, 600)]
     )
