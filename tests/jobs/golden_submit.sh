@@ -43,7 +43,7 @@ code=$?
 
 # Paused: the same job goes on when Slurm starts it again, so its account keeps all segments under one id.
 # A job that was cancelled is completing already, and not for its time limit: it stays cancelled.
-if [ "$code" -eq 75 ] && [ "$(squeue -h -j "$job" -o '%T %r')" != 'COMPLETING None' ]; then
+if [ "$code" -eq 75 ] && [ "$(squeue -h -t all -j "$job" -o '%T %r')" != 'COMPLETING None' ]; then
   trap '' USR1 TERM # Slurm now ends what is left of this segment
   for wait_s in 0 15 60; do # the controller may be busy or restarting
     sleep "$wait_s"
