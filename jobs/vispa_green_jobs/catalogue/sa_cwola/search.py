@@ -104,7 +104,7 @@ class Search:
         numerator_w: Array | None = None,
         denominator_w: Array | None = None,
     ) -> DensityRatio:
-        ratio = DensityRatio(2, self._classifier)
+        ratio = DensityRatio(numerator.shape[1], self._classifier)
         ratio.fit(self._context, f"{self._name}_{stage}", numerator, denominator, numerator_w, denominator_w)
         return ratio
 
