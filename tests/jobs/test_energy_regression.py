@@ -218,8 +218,8 @@ def test_neither_order_nor_padding_matters_to_a_particle_flow_network(seed: int)
 def test_a_course_says_how_restless_it_is() -> None:
     from vispa_green_jobs.catalogue.energy_regression.pivot import Course
 
-    course = Course(np.array([-9.0, 9.0, -0.5, 0.5, -0.5, 0.0]), np.array([9.0, 9.0, 9.0, 1.0, 1.0, 1.0]))
-    assert (course.swing_gev, course.jump_gev) == (1.0, 0.75)
+    course = Course(np.array([-0.5, 0.5, -9.0, 0.0]), np.array([0.5, 0.7, 9.0, 0.3]))
+    assert (course.swing_gev, course.usual_bias_gev) == (9.5, 0.6)
 
 
 def test_a_quarter_of_the_smoke_run_is_biased_and_then_is_not(jobs: Jobs, tmp_path: Path) -> None:

@@ -60,19 +60,14 @@ class Course:
     largest: Array
 
     @property
-    def settled(self) -> slice:
-        """Return the second half: what has to come to rest has had its time."""
-        return slice(len(self.last_bin) // 2, None)
-
-    @property
     def swing_gev(self) -> float:
-        """Return between which values the bias of the last bin went to and fro in the second half."""
-        return float(np.ptp(self.last_bin[self.settled]))
+        """Return between which values the bias of the last bin went to and fro."""
+        return float(np.ptp(self.last_bin))
 
     @property
-    def jump_gev(self) -> float:
-        """Return the mean step of the last bin's bias from one turn to the next, in the second half."""
-        return float(np.abs(np.diff(self.last_bin[self.settled])).mean())
+    def usual_bias_gev(self) -> float:
+        """Return the largest bias of all bins, in the median over the turns."""
+        return float(np.median(self.largest))
 
 
 def courses(
@@ -118,10 +113,6 @@ def _go_on(
     turn = settings.pivot_turn_steps
     period = 2 * turn if weight else turn  # without an adversary it is always the network's turn
 
-    def guess_loss(found: Tensor, truth: Tensor) -> Tensor:
-        residual = (found - truth) / torch.sqrt(truth.clamp(min=LEAST_GEV))
-        return nn.functional.cross_entropy(opponent(residual[:, None]), BINS.of(truth))
-
     def step(number: int, rows: Tensor) -> float:
         truth = sample.energy[rows]
         learns = number % period >= period - turn
@@ -129,7 +120,7 @@ def _go_on(
             found = network(augmentation(sample.images[rows].float()))
         ours.zero_grad(set_to_none=True)
         theirs.zero_grad(set_to_none=True)
-        guessed = guess_loss(found, truth)
+        guessed = _guess_loss(opponent, found, truth)
         value = loss(found, truth) - weight * guessed if learns else guessed
         value.backward()
         (ours if learns else theirs).step()
@@ -144,14 +135,18 @@ def _go_on(
     return Course(trace.last_bin_bias.double().numpy(), trace.largest_bias.double().numpy())
 
 
+def _guess_loss(opponent: nn.Module, found: Tensor, truth: Tensor) -> Tensor:
+    residual = (found - truth) / torch.sqrt(truth.clamp(min=LEAST_GEV))
+    return nn.functional.cross_entropy(opponent(residual[:, None]), BINS.of(truth))
+
+
 def figures(found: dict[str, Course]) -> dict[str, float]:
     """Return how restless each course is."""
     short = {"adversary": "pivot", "squared error": "mse_goes_on", "truncated likelihood": "likelihood_goes_on"}
     numbers: dict[str, float] = {}
     for name, course in found.items():
         numbers[f"{short[name]}_swing_gev"] = course.swing_gev
-        numbers[f"{short[name]}_jump_gev"] = course.jump_gev
-        numbers[f"{short[name]}_largest_bias_gev"] = float(np.median(course.largest[course.settled]))
-    calm = max(numbers["mse_goes_on_jump_gev"], numbers["likelihood_goes_on_jump_gev"])
-    numbers["pivot_restlessness"] = numbers["pivot_jump_gev"] / calm
+        numbers[f"{short[name]}_usual_bias_gev"] = course.usual_bias_gev
+    calm = max(numbers["mse_goes_on_swing_gev"], numbers["likelihood_goes_on_swing_gev"])
+    numbers["pivot_restlessness"] = numbers["pivot_swing_gev"] / calm
     return numbers

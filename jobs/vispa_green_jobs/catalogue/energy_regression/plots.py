@@ -46,7 +46,7 @@ def draw_courses(path: Path, courses: Mapping[str, Course]) -> None:
     left.axhline(0, color=GREY, linewidth=0.8)
     left.set_title("bias of the last bin", fontsize="medium")
     right.set_title("largest |bias| of all bins above 0.5 GeV", fontsize="medium")
-    right.set_ylim(0, None)
+    right.set_yscale("log")
     left.set_ylabel("GeV")
     left.legend(fontsize="small")
     for panel in (left, right):
