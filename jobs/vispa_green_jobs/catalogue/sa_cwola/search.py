@@ -128,7 +128,6 @@ def run(settings: Settings, context: RunContext) -> Mapping[str, float]:
     context.say("the same without the signal")
     controls = {name: ideal_pure[name] for name in CONTROLLED}
     learnt_pure = _train(Search("no_signal", pure, settings, context), controls, unseen, context)
-    context.pause_point()
     draw_sic(context.plot("sic"), learnt, ideal, unseen.signal, unseen.background, FEWEST_BACKGROUND)
     draw_planes(context.plot("planes"), learnt, samples)
     return _metrics(unseen, learnt, ideal, learnt_pure, controls)
