@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from vispa_green_jobs.definition import Claim, Operator
-from vispa_green_jobs.record import Judgement
+from vispa_green_jobs.record import Judgement, Metrics
 
 _COMPARE: dict[Operator, Callable[[float, float], bool]] = {
     Operator.LESS: operator.lt,
@@ -17,7 +17,7 @@ _COMPARE: dict[Operator, Callable[[float, float], bool]] = {
 }
 
 
-def judge(claims: Iterable[Claim], metrics: Mapping[str, float]) -> tuple[Judgement, ...]:
+def judge(claims: Iterable[Claim], metrics: Metrics) -> tuple[Judgement, ...]:
     """Compare every claim with its metric; one that is absent or not finite has failed."""
     return tuple(_judge(claim, metrics.get(claim.metric)) for claim in claims)
 

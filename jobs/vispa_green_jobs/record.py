@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -12,9 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from vispa_green_jobs.errors import JobError
+from vispa_green_jobs.files import write_whole
 
 FILE = "metrics.json"
 SCHEMA_VERSION = 1
+
+Metrics = Mapping[str, float | None]
+"""``None`` is what came out as no finite number."""
 
 
 class Status(StrEnum):
@@ -84,7 +87,7 @@ class Record:
     versions: Mapping[str, str]
     status: Status = Status.RUNNING
     segments: tuple[Segment, ...] = ()
-    metrics: Mapping[str, float] = field(default_factory=dict)
+    metrics: Metrics = field(default_factory=dict)
     claims: tuple[Judgement, ...] = ()
     exit_code: int | None = None
 
@@ -98,12 +101,9 @@ class Record:
 
 
 def write(record: Record, out: Path) -> None:
-    """Write the record; whoever reads meanwhile sees the old or the new one, whole."""
-    out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"schema_version": SCHEMA_VERSION, **asdict(record)}, indent=1, allow_nan=False)
-    temporary = out / f".{FILE}.{os.getpid()}"
-    temporary.write_text(text + "\n")
-    temporary.replace(out / FILE)
+    """Write the record; whoever reads meanwhile, or after a crash, finds the old or the new one, whole."""
+    text = json.dumps({"schema_version": SCHEMA_VERSION, **asdict(record)}, indent=1, allow_nan=False) + "\n"
+    write_whole(out / FILE, lambda temporary: temporary.write_text(text))
 
 
 def exists(out: Path) -> bool:

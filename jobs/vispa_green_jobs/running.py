@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
@@ -113,7 +114,7 @@ def _stay(
     return planned
 
 
-def _run(job: Job, record: Record, context: RunContext) -> tuple[Status, Mapping[str, float]]:
+def _run(job: Job, record: Record, context: RunContext) -> tuple[Status, records.Metrics]:
     settings = job.settings_of(record.settings)
     try:
         context.pause_point()  # it may be wanted already: nothing heavy is imported for nothing
@@ -122,7 +123,12 @@ def _run(job: Job, record: Record, context: RunContext) -> tuple[Status, Mapping
         return Status.PAUSED, {}
     except ModuleNotFoundError as error:
         raise ExtraMissing(job.name, [error.name or str(error)], job.definition.extras) from error
-    return Status.COMPLETE, {name: float(value) for name, value in metrics.items()}
+    return Status.COMPLETE, {name: _number(value) for name, value in metrics.items()}
+
+
+def _number(value: float) -> float | None:
+    """What is no finite number has no place in JSON; its claim fails, and nothing of the run is lost."""
+    return float(value) if math.isfinite(value) else None
 
 
 def _finish(
@@ -132,7 +138,7 @@ def _finish(
     session: Session,
     now: Callable[[], Instant],
     status: Status,
-    metrics: Mapping[str, float],
+    metrics: records.Metrics,
     steps: int,
     meter: LocalMeter | None,
 ) -> Record:

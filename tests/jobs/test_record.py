@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from vispa_green_jobs import record as records
+from vispa_green_jobs.catalogue import JOBS
 from vispa_green_jobs.claims import judge
 from vispa_green_jobs.definition import Claim
 from vispa_green_jobs.energy import clipped
 from vispa_green_jobs.errors import JobError
 from vispa_green_jobs.record import Cost, Record, Segment, Status
 from vispa_green_jobs.report import total_cost_line
+from vispa_green_jobs.running import go_on
 
+from vispa_green import host
 from vispa_green.model import Component, JobPosting, Quality
+from vispa_green.session import open_session
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -36,6 +41,20 @@ def test_what_is_missing_or_no_number_has_failed(metrics: dict[str, float]) -> N
     claim = Claim.model_validate({"metric": "m", "op": "<", "value": 1.0, "source": "here"})
     (judged,) = judge([claim], metrics)
     assert (judged.passed, judged.value) == (False, None)
+
+
+def test_a_run_with_a_metric_that_is_no_number_is_complete_and_its_claim_fails(
+    tmp_path: Path, account: dict[str, str]
+) -> None:
+    one_flow = JOBS.load("one_flow")()
+    job = replace(one_flow, run=lambda _settings, _context: {"auc_nominal": math.nan, "ks_v1A": 0.01})
+    new = Record("one_flow", "smoke", 1, 1, job.plain(job.settings("smoke")), {})
+    out = tmp_path / "run"
+    go_on(job, new, out, open_session(Path(account["VISPA_GREEN_CONFIG"])), host.now, lambda _text: None)
+    kept = records.read(out)
+    assert (kept.status, kept.exit_code) == (Status.COMPLETE, 3)
+    assert kept.metrics == {"auc_nominal": None, "ks_v1A": 0.01}
+    assert "| auc_nominal | – |" in (out / "report.md").read_text()
 
 
 def a_record() -> Record:
