@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -19,7 +20,7 @@ from vispa_green.model import (
     Quality,
     Quantity,
 )
-from vispa_green.reports.jobs import EnergyParts, GridBackground, JobEnergy, job_energies
+from vispa_green.reports.jobs import HOLE, EnergyParts, GridBackground, JobEnergy, charged_spans, job_energies
 from vispa_green.reports.units import UJ_PER_WH, energy_text, mass_text, percent_text
 
 START = datetime(2026, 11, 16, 12, tzinfo=UTC)
@@ -121,6 +122,39 @@ def test_a_whole_node_counter_counts_only_where_its_parts_are_not_metered() -> N
 def test_quality_is_the_worst_of_its_postings(qualities: tuple[Quality, ...], expected: Quality) -> None:
     postings = [posting(60 * i, 60 * i + 60, 9, quality=quality) for i, quality in enumerate(qualities)]
     assert row(postings, [stay(0, 120)], [fact(0, 120)]).quality is expected
+
+
+def test_a_requeued_job_shows_each_of_its_runs_and_they_sum_to_its_energy() -> None:
+    runs = [posting(0, 60, 10, 1), posting(60, 90, 20, node="n2"), posting(30, 80, 5), posting(3600, 3660, 7)]
+    stays = [stay(0, 3660, present_s=140), stay(60, 90, node="n2")]
+    job = row(runs, stays, [fact(3600, 3660)], GridBackground(grid(100, 100, step_s=1800)))
+    first, second = job.charged
+    assert (first.start, first.end, first.energy_uj) == (at(0), at(90), 36)
+    assert (second.start, second.end, second.energy_uj, second.co2_g) == (at(3600), at(3660), 7, None)
+    assert first.co2_g == pytest.approx(job.co2_g)
+
+
+def test_a_short_hole_is_no_end_of_a_run() -> None:
+    job = row([posting(0, 60, 10), posting(120, 180, 20)], [stay(0, 180)], [fact(0, 180)])
+    assert [span.energy_uj for span in job.charged] == [30]
+
+
+@given(st.lists(st.tuples(st.integers(0, 9999), st.integers(1, 600), st.integers(0, 1000)), min_size=1))
+def test_spans_lose_nothing_and_lie_apart(pieces: list[tuple[int, int, int]]) -> None:
+    spans = charged_spans([posting(begin, begin + length, uj) for begin, length, uj in pieces], None)
+    assert sum(span.energy_uj for span in spans) == sum(uj for _, _, uj in pieces)
+    assert all(later.start - earlier.end > HOLE for earlier, later in pairwise(spans))
+    assert (spans[0].start, spans[-1].end) == (at(min(b for b, _, _ in pieces)), at(max(b + n for b, n, _ in pieces)))
+
+
+def test_what_a_first_run_had_in_the_account_hides_no_hole_in_the_last() -> None:
+    """Of the last run of 60 s, Slurm's, only 30 s are there; the 600 s before it do not make up for that."""
+    runs = [posting(0, 600, 60, 1), posting(3600, 3630, 3, 1)]
+    job = row(runs, [stay(0, 3630, present_s=630)], [fact(3600, 3660)])
+    assert job.coverage == pytest.approx(630 / 660)
+    lost = row(runs, [stay(0, 3630, present_s=630)], [fact(3600, 3960)])
+    assert lost.coverage == pytest.approx(630 / 960)
+    assert lost.quality is Quality.GAP
 
 
 def test_a_job_that_no_agent_saw_has_no_energy_rather_than_none_used() -> None:

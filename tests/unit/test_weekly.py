@@ -36,7 +36,7 @@ JOB = JobEnergy(
     submit=None, start=MONDAY, end=MONDAY, cpus=16, memory_mib=2048, max_rss_mib=1024,
     cpu_time_ns=0, cpu_efficiency=0.9,
     parts=EnergyParts(cpu_uj=9, idle_uj=1), co2_g=1.0, co2_coverage=1.0, renewable_share_pct=60.0,
-    quality=Quality.MEASURED, coverage=1.0,
+    quality=Quality.MEASURED, coverage=1.0, charged=(),
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,10 @@ def _print(material: Material, fields: Sequence[Field], zone: tzinfo, asked: dic
 
 
 def record(row: JobEnergy) -> dict[str, Any]:
-    """Return a row for JSON. Energies are integers of µJ, CO2 is in g, times are UTC; ``null`` is unknown."""
+    """Return a row for JSON. Energies are integers of µJ, CO2 is in g, times are UTC; ``null`` is unknown.
+
+    Of a requeued job, ``start`` and ``end`` are Slurm's, of its last run; ``charged`` has all of them.
+    """
     parts = row.parts
     return {
         "job_id": row.display_id,
@@ -120,6 +124,7 @@ def record(row: JobEnergy) -> dict[str, Any]:
         "name": row.name,
         "state": row.state,
         "submit": stamp(row.submit),
+        "charged": [asdict(span) | {"start": stamp(span.start), "end": stamp(span.end)} for span in row.charged],
     }
 
 

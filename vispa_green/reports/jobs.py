@@ -18,6 +18,8 @@ from vispa_green.model import Component, JobFact, JobId, JobPosting, JobPresence
 
 MISSING_IS_A_GAP = 0.05
 ROUNDING_US = 2_000_000
+HOLE = timedelta(minutes=1)
+"""Slurm starts a requeued job after two minutes; a job that sleeps may be charged nothing for a shorter time."""
 _MICROSECOND = timedelta(microseconds=1)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _SEVERITY = (Quality.MEASURED, Quality.ESTIMATED, Quality.GAP)
@@ -52,6 +54,17 @@ class EnergyParts:
 
 
 @dataclass(frozen=True, slots=True)
+class ChargedSpan:
+    """Time in which a job was charged with no longer hole; one that was requeued has several."""
+
+    start: datetime
+    end: datetime
+    energy_uj: int
+    co2_g: float | None
+    """``None`` unless the grid was known for some of it."""
+
+
+@dataclass(frozen=True, slots=True)
 class JobEnergy:
     """One row: who ran what where, and what it cost. ``None`` is unknown, never zero."""
 
@@ -80,6 +93,8 @@ class JobEnergy:
     quality: Quality | None
     coverage: float
     """The accounted part of the run on all its nodes, 0 to 1."""
+    charged: tuple[ChargedSpan, ...]
+    """Slurm keeps the times of a requeued job's last run only; these are of all its runs."""
 
     @property
     def energy_uj(self) -> int | None:
@@ -133,6 +148,19 @@ def energy_parts(postings: Iterable[JobPosting]) -> EnergyParts:
     return EnergyParts(busy[Component.CPU], busy[Component.DRAM], busy[Component.GPU], busy[Component.NODE], idle)
 
 
+def charged_spans(postings: Iterable[JobPosting], intensity: GridSignal | None) -> tuple[ChargedSpan, ...]:
+    """Split what a job was charged where nothing was charged for more than `HOLE`, on any node."""
+    spans: list[list[JobPosting]] = []
+    until = _NEVER
+    for posting in sorted(postings, key=lambda posting: posting.start):
+        if not spans or posting.start - until > HOLE:
+            spans.append([])
+            until = posting.end
+        spans[-1].append(posting)
+        until = max(until, posting.end)
+    return tuple(_span(span, intensity) for span in spans)
+
+
 def worst(qualities: Iterable[Quality]) -> Quality | None:
     """Return the least trustworthy of some qualities."""
     return max(qualities, key=_SEVERITY.index, default=None)
@@ -177,6 +205,17 @@ def _row(
         renewable_share_pct=weighted_mean(postings, grid.renewable_share),
         quality=quality,
         coverage=coverage,
+        charged=charged_spans(postings, grid.intensity),
+    )
+
+
+def _span(postings: Sequence[JobPosting], intensity: GridSignal | None) -> ChargedSpan:
+    carbon = carbon_of(postings, intensity) if intensity else None
+    return ChargedSpan(
+        min(posting.start for posting in postings),
+        max(posting.end for posting in postings),
+        energy_parts(postings).total_uj,
+        carbon.grams if carbon and carbon.covered_uj else None,
     )
 
 
@@ -194,7 +233,8 @@ def _coverage(
     if fact is not None and fact.start is not None:
         end = fact.end or running_until or max((stay.last_seen for stay in stays), default=fact.start)
         nodes = len(fact.nodes) or 1
-        elapsed_us = max(0, (end - fact.start) // _MICROSECOND) * nodes
+        earlier_us = sum(_union_us([p for p in own if p.end <= fact.start]) for own in by_node.values())
+        elapsed_us = max(0, (end - fact.start) // _MICROSECOND) * nodes + earlier_us
     elif fact is not None and not stays:
         return 0.0, False
     missing_us = max(0, elapsed_us - accounted_us)
