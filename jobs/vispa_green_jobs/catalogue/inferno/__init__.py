@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from vispa_green_jobs.context import RunContext
 from vispa_green_jobs.job import Job
@@ -27,8 +28,8 @@ class Settings:
     inferno_steps: int
     temperature: float
     """Of the softmax that makes bins soft in training; judged is with hard ones."""
-    trained_for: tuple[int, ...]
-    """Benchmarks 0 to 4: one inference-aware network is trained for each of these, and judged in all five."""
+    trained_for: tuple[Literal[0, 1, 2, 3, 4], ...]
+    """Benchmarks: one inference-aware network is trained for each of these, and judged in all five."""
 
 
 def run(settings: Settings, context: RunContext) -> Mapping[str, float]:

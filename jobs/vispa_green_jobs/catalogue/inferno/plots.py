@@ -18,6 +18,8 @@ from vispa_green_jobs.catalogue.inferno.measurement import Expectation
 from vispa_green_jobs.catalogue.inferno.toy import Array
 
 CE_COLOUR, INFERNO_COLOUR, BOUND_COLOUR = "#d55e00", "#0072b2", "#222222"
+LINES = ("solid", "dashed", "dotted", "dashdot", (0, (1, 4)))
+"""Of networks trained for up to five benchmarks."""
 NUISANCE_STEPS = {"r + 0.4": (1, 0.4, "#009e73"), "λ + 1": (2, 1.0, "#cc79a7")}
 """Column of the Jacobian, step and colour of what is drawn; the steps are the widths of benchmark 3."""
 
@@ -26,9 +28,10 @@ def draw_measurement(
     path: Path, judged: Mapping[str, Expectation], sigmas: Mapping[str, Sequence[float]], bounds: Sequence[float]
 ) -> None:
     """Draw how the signal and the nuisance parameters move the bins of two networks, and σ(s) of all."""
-    figure = Figure(figsize=(11, 3.4), layout="constrained")
-    panels = figure.subplots(1, 3, width_ratios=(1, 1, 1.1))
-    shown = list(judged)[:2]
+    figure = Figure(figsize=(12.5, 3.4), layout="constrained")
+    panels = figure.subplots(1, 3)
+    others = [name for name in judged if name != "ce"]
+    shown = ["ce", "inferno2"] if "inferno2" in others else ["ce", *others[:1]]
     for panel, name in zip(panels, shown, strict=False):
         _draw_moves(panel, judged[name])
         panel.set_title(f"{_title(name)}: σ(s) = {sigmas[name][2]:.1f} in benchmark 2", fontsize="medium")
@@ -76,17 +79,18 @@ def _draw_sigmas(panel: Axes, sigmas: Mapping[str, Sequence[float]], bounds: Seq
     at = np.arange(len(bounds))
     panel.plot(at, sigmas["ce"], "o-", color=CE_COLOUR, label="cross-entropy")
     panel.plot(at, PUBLISHED_CROSS_ENTROPY, "o", color=CE_COLOUR, markerfacecolor="none", markersize=10)
-    for name, values in sigmas.items():
-        if name != "ce":
-            panel.plot(at, values, "s-", color=INFERNO_COLOUR, label=f"INFERNO, trained for {name[-1]}")
+    others = [name for name in sigmas if name != "ce"]
+    for name, line in zip(others, LINES, strict=False):
+        panel.plot(
+            at, sigmas[name], "s", linestyle=line, color=INFERNO_COLOUR, label=f"INFERNO, trained for {name[-1]}"
+        )
     panel.plot(at, PUBLISHED_INFERNO, "s", color=INFERNO_COLOUR, markerfacecolor="none", markersize=10)
     panel.plot(at, bounds, "_", color=BOUND_COLOUR, markersize=22, label="analytic bound")
     panel.plot([], [], "o", color="#777777", markerfacecolor="none", markersize=10, label="published")
     panel.set_xticks(at)
     panel.set_xlabel("benchmark")
     panel.set_ylabel("σ(s), events")
-    panel.set_ylim(14, 33)  # room for the legend
-    panel.legend(fontsize="small", loc="upper left")
+    panel.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
 def _draw_ellipse(
