@@ -1,18 +1,23 @@
 """What a green submission promised beside what came: the comparison, with no I/O.
 
 The counterfactual moves the job's own energy, interval by interval, to where it would have been had the
-job started when it was submitted, and weighs it with the intensity that was measured there.
+job started when it was submitted, and weighs it with the intensity that was measured there. A job that
+paused outside green hours would have run in one piece; what its restarts cost is in both.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from vispa_green.carbon import Carbon, GridSignal, carbon_of, weighted_mean, without_overlap
 from vispa_green.model import JobFact, JobId, JobPosting, Promise, Quantity
+
+PAUSING = "green_hours"
+"""The policy of a promise about a job that pauses and goes on, instead of starting later."""
 
 
 class Verdict(StrEnum):
@@ -79,7 +84,9 @@ def outcome(
     charged = sorted(without_overlap(postings), key=lambda posting: posting.start)
     # A job cancelled while it waited has a start, equal to its end, but never ran.
     started = [fact.start for fact in facts if fact.start is not None and fact.start != fact.end]
-    start = min(started, default=charged[0].start if charged else None)
+    if charged and (promise.policy == PAUSING or not started):  # Slurm knows the start of the last run only
+        started.append(charged[0].start)
+    start = min(started, default=None)
     ends = [fact.end for fact in facts if fact.end is not None]
     end = max(ends) if ends and len(ends) == len(facts) else None
     energy_uj = sum(posting.busy_uj + posting.idle_uj for posting in charged)
@@ -87,9 +94,27 @@ def outcome(
     actual = at_submission = None
     if start is not None and intensity is not None:
         actual = carbon_of(charged, intensity)
-        at_submission = carbon_of(charged, intensity, promise.submitted - start)
+        if promise.policy == PAUSING:
+            at_submission = carbon_of(in_one_piece(charged, promise.submitted), intensity)
+        else:
+            at_submission = carbon_of(charged, intensity, promise.submitted - start)
     mean = weighted_mean(charged, measured.get(promise.quantity))
     return Outcome(promise, start, end, energy_uj, actual, at_submission, mean)
+
+
+def in_one_piece(charged: Iterable[JobPosting], start: datetime) -> list[JobPosting]:
+    """Return what each job was charged as if it had begun at ``start`` and never paused."""
+    by_job: defaultdict[JobId, list[JobPosting]] = defaultdict(list)
+    for posting in sorted(charged, key=lambda posting: posting.start):
+        by_job[posting.job_id].append(posting)
+    moved: list[JobPosting] = []
+    for own in by_job.values():
+        until, earlier = own[0].start, own[0].start - start
+        for posting in own:
+            earlier += max(timedelta(0), posting.start - until)
+            until = max(until, posting.end)
+            moved.append(replace(posting, start=posting.start - earlier, end=posting.end - earlier))
+    return moved
 
 
 def belongs(fact: JobFact, promised: JobId) -> bool:

@@ -8,13 +8,15 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from vispa_green.gsbatch import find_sbatch
+from vispa_green.gsbatch.submit import keep, run_sbatch
 from vispa_green.session import open_session
 from vispa_green_jobs.definition import Definition, Resources
 from vispa_green_jobs.errors import JobError
-from vispa_green_jobs.green_hours import GreenHours, stay
+from vispa_green_jobs.green_hours import GreenHours, first_plan
 
 WARNING_S = 120
 """How long before its time limit a job is told to pause; a checkpoint takes seconds."""
@@ -129,24 +131,39 @@ def render(order: Order, about: Definition, python: str) -> str:
     )
 
 
-def send(order: Order, script: str, begin_in_s: int = 0) -> int:
-    """Write the script beside its runs and submit it, to begin so much later; return gsbatch's exit code."""
+def send(order: Order, script: str) -> int:
+    """Write the script beside its runs and submit it; return the exit code of gsbatch, or of sbatch."""
     logs = order.out / "slurm"
     logs.mkdir(parents=True, exist_ok=True)
     path = order.out / f"{order.stem}.sh"
     path.write_text(script)
+    if order.hours:
+        return _send_for_green_hours(order.hours, path)
     command = [sys.executable, "-c", "from vispa_green.gsbatch import main; main()"]
-    planned = ["--green-off", *([f"--begin=now+{begin_in_s}"] if begin_in_s > 0 else [])] if order.hours else []
-    return subprocess.run([*command, *planned, str(path)], check=False).returncode
+    return subprocess.run([*command, str(path)], check=False).returncode
 
 
-def first_start(hours: GreenHours) -> int:
-    """Return in how many seconds the first segment is to begin, and say so on stderr."""
+def _send_for_green_hours(hours: GreenHours, script: Path) -> int:
+    """Submit for the first green stretch, and keep what is promised of all of them."""
     session = open_session()
     now = session.now.utc
-    first = stay(hours, (), session, now)
-    sys.stderr.write(f"green hours: {first.why}\n")
-    return math.ceil((first.resume_at - now).total_seconds()) if first.resume_at and first.is_over(now) else 0
+    plan = first_plan(hours, session, now)
+    _say(plan.why)
+    begin_in_s = math.ceil((plan.begin - now).total_seconds()) if plan.begin else 0
+    begin = [f"--begin=now+{begin_in_s}"] if begin_in_s > 0 else []
+
+    def promise(job_id: str) -> None:
+        if plan.promise is not None:
+            keep(replace(plan.promise, job_id=job_id), session.ledger_url, _say)
+
+    try:
+        return run_sbatch(find_sbatch(), (*begin, str(script)), promise)
+    except OSError as error:
+        raise JobError(f"{script} is written, but cannot be submitted here: {error}") from error
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"green hours: {text}\n")
 
 
 def _directives(order: Order, resources: Resources) -> list[str]:

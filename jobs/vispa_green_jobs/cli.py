@@ -277,7 +277,7 @@ def submit(
       vispa-green jobs submit one_flow --seed 0-9 --dry-run
       vispa-green jobs submit one_flow --preset paper --green-hours --finish-by +48h --work 10h
     """
-    from vispa_green_jobs.batch import Order, first_start, render, send
+    from vispa_green_jobs.batch import Order, render, send
 
     job = JOBS.load(name)()
     job.settings(preset, overrides)  # a wrong one should be known now, not on the node
@@ -292,7 +292,7 @@ def submit(
     if dry_run:
         click.echo(script, nl=False)
         return
-    sys.exit(send(order, script, first_start(hours) if hours else 0))
+    sys.exit(send(order, script))
 
 
 def described(job: Job) -> dict[str, Any]:

@@ -5,6 +5,8 @@ Nothing here may cost a run: what goes wrong with planning is a sentence, and th
 
 from __future__ import annotations
 
+import getpass
+import operator
 import os
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
@@ -13,14 +15,15 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
-from vispa_green.errors import UsageError
+from vispa_green.errors import NotCovered, UsageError
 from vispa_green.grid_supply import ledger_at, what_is_known
 from vispa_green.local_zone import local_zone
-from vispa_green.model import Signal
+from vispa_green.model import Promise, Signal
 from vispa_green.planning import PREFERENCE
+from vispa_green.promises import PAUSING
 from vispa_green.session import Session
 from vispa_green.slurm_time import parse_duration, parse_time
-from vispa_green.stretches import PausableWork, stretches
+from vispa_green.stretches import PausableWork, Stretch, stretches
 from vispa_green.time_limit import within
 from vispa_green_jobs.files import write_whole
 from vispa_green_jobs.record import Segment, moment
@@ -95,12 +98,57 @@ def stay(hours: GreenHours, before: Sequence[Segment], session: Session, now: da
         return Stay(why=f"runs through: {error}")
 
 
+@dataclass(frozen=True, slots=True)
+class FirstPlan:
+    """What a submission is told, and promised if the grid is known for all of it."""
+
+    begin: datetime | None
+    """``None`` is at once."""
+    why: str
+    promise: Promise | None = None
+    """Without its job's id, which only Slurm knows."""
+
+
+def first_plan(hours: GreenHours, session: Session, now: datetime) -> FirstPlan:
+    """Plan the whole run as of its submission; never raise."""
+    try:
+        signal, found = _found(hours, hours.left(()), session, now)
+    except Exception as error:  # noqa: BLE001 - no fault of the planning may stop a submission
+        return FirstPlan(None, f"runs through: {error}")
+    told = _told(signal, found, now)
+    begin = found[0].start if found[0].start > now else None
+    return FirstPlan(begin, told.why, _promise(hours, signal, found, told.why, now) if signal else None)
+
+
+def _promise(hours: GreenHours, signal: Signal, found: Sequence[Stretch], why: str, now: datetime) -> Promise | None:
+    lengths_s = [(stretch.end - stretch.start).total_seconds() for stretch in found]
+    try:
+        means = [signal.mean(stretch.start, stretch.end) for stretch in found]
+        at_once = signal.mean(now, now + hours.work)
+    except NotCovered:
+        return None
+    mean = sum(map(operator.mul, means, lengths_s)) / sum(lengths_s)
+    user, start = getpass.getuser(), found[0].start
+    return Promise("", user, now, start, hours.work, hours.finish_by, signal.quantity, mean, at_once, PAUSING, why)
+
+
 def _planned(hours: GreenHours, left: timedelta, session: Session, now: datetime) -> Stay:
+    return _told(*_found(hours, left, session, now), now)
+
+
+def _found(
+    hours: GreenHours, left: timedelta, session: Session, now: datetime
+) -> tuple[Signal | None, tuple[Stretch, ...]]:
     margin = parse_duration(session.config.green.queue_margin) or timedelta(0)
     signal = within(PLANNING_LIMIT_S, lambda: _signal(session, now, hours.finish_by))
     if signal is None:
+        return None, (Stretch(now, now + left),)
+    return signal, stretches(PausableWork(left, hours.finish_by - margin, hours.restart), now, signal)
+
+
+def _told(signal: Signal | None, found: Sequence[Stretch], now: datetime) -> Stay:
+    if signal is None:
         return Stay(why="runs through: no grid data are at hand")
-    found = stretches(PausableWork(left, hours.finish_by - margin, hours.restart), now, signal)
     if found[0].start > now:
         return Stay(now, found[0].start, f"waits for {_shown(found[0].start)}")
     if len(found) == 1:

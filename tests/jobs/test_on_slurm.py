@@ -196,6 +196,13 @@ def test_paused_when_the_green_window_closes_and_resumed_in_the_next(
     )
     (row,) = json.loads(asked.stdout)["jobs"]
     assert row["energy_uj"] >= sum(segment["cost"]["energy_uj"] for segment in record(out)["segments"])
+    asked = subprocess.run(
+        [PROGRAM, "green", job_id, "--json"], env=environment, capture_output=True, check=True
+    )  # fmt: skip
+    (kept,) = json.loads(asked.stdout)["jobs"]
+    assert kept["policy"] == "green_hours"
+    assert kept["forecast_mean"] < kept["forecast_mean_if_started_at_submission"]
+    assert kept["saved_g"] > 0
     with closing(open_session(Path(environment["VISPA_GREEN_CONFIG"])).ledger(read_only=True)) as ledger:
         charged = [(p.start, p.end) for p in ledger.postings(Selection()) if p.job_id == job_id]
     between = moment(first["end"]) + timedelta(seconds=6), resume_at  # the script's end, the agents' pace

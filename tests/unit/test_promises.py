@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vispa_green.carbon import GridSignal, without_overlap
 from vispa_green.local_zone import local_zone, zone_name
@@ -21,7 +24,7 @@ from vispa_green.model import (
     Quality,
     Quantity,
 )
-from vispa_green.promises import Verdict, belongs, outcome
+from vispa_green.promises import PAUSING, Verdict, belongs, in_one_piece, outcome
 
 T0 = datetime(2026, 6, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -64,6 +67,31 @@ def test_the_same_energy_at_submission_is_the_yardstick(
     assert found.saved_g == (None if saved_g is None else pytest.approx(saved_g))
     assert found.verdict is verdict
     assert found.delay == timedelta(0)
+
+
+def test_a_job_that_paused_is_compared_with_one_piece_at_submission() -> None:
+    """Two hours of work, the second after a pause of three: 400, 300 at once, 400, 100 with the pause."""
+    promise = replace(PROMISE, policy=PAUSING, planned_start=T0)
+    last_run = fact(start=T0 + 4 * HOUR, end=T0 + 5 * HOUR)
+    found = outcome(promise, [last_run], [posting(0), posting(4)], measured(400, 300, 300, 300, 100))
+    assert (found.start, found.delay) == (T0, timedelta(0))
+    assert found.saved_g == pytest.approx((400 + 300) - (400 + 100))
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 4), st.sampled_from("ab")), min_size=1))
+def test_one_piece_keeps_all_energy_has_no_hole_and_moves_nothing_later(pieces: list[tuple[int, int, str]]) -> None:
+    charged = [replace(posting(h), job_id=job, end=T0 + (h + length) * HOUR) for h, length, job in pieces]
+    moved = in_one_piece(charged, T0)
+    assert sorted((p.job_id, p.end - p.start) for p in moved) == sorted((p.job_id, p.end - p.start) for p in charged)
+    for job in {p.job_id for p in charged}:
+        own = sorted((p.start, p.end) for p in moved if p.job_id == job)
+        until = T0
+        for start, end in own:
+            assert start <= until
+            until = max(until, end)
+        assert own[0][0] == T0
+        assert until <= max(p.end for p in charged if p.job_id == job)
+    assert Counter(in_one_piece(moved, T0)) == Counter(moved)
 
 
 def test_the_measured_mean_is_weighted_by_energy() -> None:

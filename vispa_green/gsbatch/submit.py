@@ -79,7 +79,8 @@ def submit(line: CommandLine, head: Head, wishes: Wishes, sbatch: str, *, is_fro
         return _show(say, arguments)
     if prepared.plan.window.mean is None:
         return None
-    return _run(sbatch, arguments, lambda job_id: _record(job_id, prepared, say))
+    url = prepared.session.ledger_url
+    return run_sbatch(sbatch, arguments, lambda job_id: keep(_promise(job_id, prepared.plan), url, say))
 
 
 def _overriding(line: CommandLine, head: Head) -> str:
@@ -157,7 +158,7 @@ def _show(say: Callable[[str], None], arguments: tuple[str, ...]) -> int:
     return 0
 
 
-def _run(sbatch: str, arguments: tuple[str, ...], on_job_id: Callable[[str], None]) -> int:
+def run_sbatch(sbatch: str, arguments: tuple[str, ...], on_job_id: Callable[[str], None]) -> int:
     """Run sbatch, pass its stdout on as it comes, and return its exit code (128 + n for signal n, as shells do)."""
     # Open files are kept open: the script may be one of them, as in `gsbatch <(make-script)`.
     process = subprocess.Popen(["sbatch", *arguments], executable=sbatch, stdout=subprocess.PIPE, close_fds=False)
@@ -192,20 +193,22 @@ def _write(data: bytes) -> None:
         data = data[os.write(1, data) :]
 
 
-def _record(job_id: str, prepared: Prepared, say: Callable[[str], None]) -> None:
-    def keep() -> None:
-        ledger = ledger_at(prepared.session.ledger_url)
+def keep(promise: Promise, ledger_url: str, say: Callable[[str], None]) -> None:
+    """Write a promise into the ledger; what goes wrong with that is a sentence, since the job is submitted."""
+
+    def append() -> None:
+        ledger = ledger_at(ledger_url)
         if ledger is None:
-            raise LedgerError(f"{prepared.session.ledger_url} cannot be opened")
+            raise LedgerError(f"{ledger_url} cannot be opened")
         try:
-            ledger.append_promise(_promise(job_id, prepared.plan))
+            ledger.append_promise(promise)
         finally:
             ledger.close()
 
     try:
-        within(RECORDING_LIMIT_S, keep)
+        within(RECORDING_LIMIT_S, append)
     except Exception as error:  # noqa: BLE001 - the job is submitted; a note about it is not worth an error
-        say(f"job {job_id} is submitted, but the plan could not be kept for `vispa-green green` ({error})")
+        say(f"job {promise.job_id} is submitted, but the plan could not be kept for `vispa-green green` ({error})")
 
 
 def _promise(job_id: str, made: Plan) -> Promise:
