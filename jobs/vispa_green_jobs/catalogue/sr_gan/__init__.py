@@ -16,7 +16,9 @@ class Settings:
     crystals: int
     """Along the side of an image at low resolution; pixels are four times as many."""
     patch: int
-    """Crystals along the side of the middle of the image, which the trainings look at."""
+    """Crystals along the side of the middle of the image, which the generator learns from."""
+    critic_patch: int
+    """Crystals along the side of what critic and perception see of that."""
     train_events: int
     test_events: int
     blocks: int
@@ -35,7 +37,9 @@ class Settings:
     adversarial_steps: int
     critic_steps_each: int
     """Of the critic for each step of the generator."""
+    critic_rate: float
     adversarial_rate: float
+    """Of the generator, in the contest."""
     critic_weight: float
     perceptual_weight: float
     cell_weight: float

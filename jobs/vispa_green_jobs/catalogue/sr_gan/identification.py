@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from vispa_green_jobs.catalogue.sr_gan.network import Identifier, prepared, scale_of
-from vispa_green_jobs.catalogue.sr_gan.stages import middle
-from vispa_green_jobs.catalogue.sr_gan.toy import SPLIT, Array, Images
+from vispa_green_jobs.catalogue.sr_gan.toy import SPLIT, Array, Images, Showers, spread
 from vispa_green_jobs.context import RunContext
 from vispa_green_jobs.shared import metrics, training
 
@@ -26,7 +24,9 @@ if TYPE_CHECKING:
     from vispa_green_jobs.catalogue.sr_gan import Settings
 
 INPUTS = ("crystals", "made")
-RATE, BATCH = 2e-3, 64
+RATE, BATCH = 5e-3, 64
+WINDOW = 5
+"""Crystals along the side of what the classifier sees: those around the hottest one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,33 @@ class Labelled:
     is_pion: Tensor
 
     @classmethod
-    def of(cls, crystals: Images, even: Images, made: Images, is_pion: npt.NDArray[np.bool_], patch: int) -> Labelled:
-        """Prepare the middle of images: crystals spread ``even``ly over pixels, and pixels ``made`` of them."""
-        scale = scale_of(torch.from_numpy(crystals))
-        pixels = {"crystals": even, "made": made}
-        images = {name: prepared(middle(value, patch * SPLIT), scale) for name, value in pixels.items()}
-        return cls(images, torch.from_numpy(is_pion.astype(np.float32)))
+    def of(cls, showers: Showers, made: Images) -> Labelled:
+        """Prepare the window in both: crystals spread evenly over pixels, and pixels ``made`` of them."""
+        scale = scale_of(torch.from_numpy(showers.crystals))
+        images = {
+            name: prepared(torch.from_numpy(window(pixels, showers.crystals)), scale)
+            for name, pixels in (("crystals", spread(showers.crystals)), ("made", made))
+        }
+        return cls(images, torch.from_numpy(showers.is_pion.astype(np.float32)))
+
+    def scaled_as(self, other: Labelled) -> Labelled:
+        """Return images scaled to what gives those of another sample mean 0 and width 1."""
+        images = {
+            name: (values - other.images[name].mean()) / other.images[name].std()
+            for name, values in self.images.items()
+        }
+        return Labelled(images, self.is_pion)
+
+
+def window(pixels: Images, crystals: Images) -> Images:
+    """Return the pixels of the `WINDOW` × `WINDOW` crystals around the hottest, or as near to it as fits."""
+    side = crystals.shape[1]
+    hottest = crystals.reshape(len(crystals), -1).argmax(axis=1)
+    rows, columns = (np.clip(place - WINDOW // 2, 0, side - WINDOW) * SPLIT for place in np.divmod(hottest, side))
+    size = np.arange(WINDOW * SPLIT)
+    events = np.arange(len(crystals))[:, None, None]
+    seen: Images = pixels[events, rows[:, None, None] + size[:, None], columns[:, None, None] + size]
+    return seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +92,7 @@ class Trend:
 def trend(settings: Settings, context: RunContext, pool: Labelled, test: Labelled, device: torch.device) -> Trend:
     """Train the classifier on few and on more labelled events, several times on both inputs."""
     found = np.zeros((len(INPUTS), len(settings.identification_events), settings.identification_repetitions))
+    test, pool = test.scaled_as(pool), pool.scaled_as(pool)
     plan = zip(settings.identification_events, settings.identification_steps, strict=True)
     for size, (events, steps) in enumerate(plan):
         context.say(f"identification with {events} labelled events")
@@ -94,7 +116,8 @@ def _learn(
     device = next(identifier.parameters()).device
 
     def loss(rows: Tensor) -> Tensor:
-        turned = torch.rot90(images[rows], int(torch.randint(4, ())), (2, 3)).contiguous()
+        turned = torch.rot90(images[rows], int(torch.randint(4, ())), (2, 3))
+        turned = (turned.mT if bool(torch.randint(2, ())) else turned).contiguous()
         return functional.binary_cross_entropy_with_logits(identifier(turned.to(device)), labels[rows].to(device))
 
     training.fit(context, stage, identifier, loss, len(images), training.Schedule(steps, BATCH, RATE))

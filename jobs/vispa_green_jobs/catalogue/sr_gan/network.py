@@ -18,6 +18,7 @@ from vispa_green_jobs.catalogue.sr_gan.toy import SPLIT
 POWER = 0.3
 """Of the preprocessing, (E/E_max)^0.3: pixels with a thousandth of the energy count as well."""
 FLOOR = 1e-4
+CONTRAST = 10.0
 RESIDUAL_SCALE = 0.2
 UNIT = math.log(math.expm1(1))
 """Where softplus is 1."""
@@ -29,6 +30,14 @@ def prepared(energy: Tensor, scale: Tensor) -> Tensor:
     ``scale`` is the highest energy of a *crystal* of the event: that of a pixel would tell what is to be found.
     """
     return ((energy / scale[:, None, None] + FLOOR) ** POWER - FLOOR**POWER)[:, None]
+
+
+def seen(energy: Tensor, scale: Tensor) -> Tensor:
+    """Return what critic and classifiers see: prepared images in units in which made and true are some units apart.
+
+    Without it they are 0.1 apart, and the penalty, which wants slope 1, is all that the critic ever learns.
+    """
+    return CONTRAST * prepared(energy, scale)
 
 
 def scale_of(crystals: Tensor) -> Tensor:

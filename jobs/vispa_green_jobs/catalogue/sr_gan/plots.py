@@ -53,7 +53,7 @@ def draw_widths(path: Path, showers: Showers, alone: Images, made: Images) -> No
     panels = figure.subplots(1, 4)
     before, after = widths(showers, alone), widths(showers, made)
     for panel, name, rows in zip(panels, ("photons", "π⁰"), (~showers.is_pion, showers.is_pion), strict=False):
-        edges = np.linspace(2, 14, 41)
+        edges = np.linspace(2.5, 13, 43)
         panel.stairs(
             np.histogram(after["true"][rows], edges)[0], edges, color=TRUE, fill=True, alpha=0.25, label="HR"
         )
@@ -68,7 +68,8 @@ def draw_widths(path: Path, showers: Showers, alone: Images, made: Images) -> No
         panels[2:], ("energy in hottest pixel", "roughness"), (shapes.hottest_share, shapes.roughness), strict=True
     ):
         values = [shape(images) for images in (showers.pixels, alone, made)]
-        edges = np.linspace(0, float(np.quantile(values[0], 0.999)) * 1.15, 41)
+        low, high = np.quantile(np.concatenate(values), (0.001, 0.999))
+        edges = np.linspace(float(low), float(high), 41)
         for value, colour, fill in zip(values, (TRUE, ALONE, MADE), (True, False, False), strict=True):
             panel.stairs(np.histogram(value, edges)[0], edges, color=colour, fill=fill, alpha=0.25 if fill else 1)
         panel.set_xlabel(name)
@@ -82,6 +83,8 @@ def draw_trend(path: Path, trend: Trend) -> None:
     for name, values, colour in (("crystals", trend.crystals, CRYSTALS), ("made pixels", trend.made, MADE)):
         panel.errorbar(trend.events, values.mean(axis=1), values.std(axis=1), color=colour, marker="o", label=name)
     panel.set_xscale("log")
+    panel.set_xticks(trend.events, [str(events) for events in trend.events])
+    panel.set_xticks([], minor=True)
     panel.set_xlabel("labelled events")
     panel.set_ylabel("AUC of π⁰ against photons")
     panel.legend(fontsize="small")

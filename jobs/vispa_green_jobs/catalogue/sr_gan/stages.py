@@ -16,7 +16,7 @@ from vispa_green_jobs.catalogue.sr_gan.losses import (
     divergence,
     perceived_difference,
 )
-from vispa_green_jobs.catalogue.sr_gan.network import Critic, Generator, Identifier, prepared, scale_of
+from vispa_green_jobs.catalogue.sr_gan.network import Critic, Generator, Identifier, scale_of, seen
 from vispa_green_jobs.catalogue.sr_gan.toy import SPLIT, Images, Showers
 from vispa_green_jobs.context import RunContext
 from vispa_green_jobs.shared import training
@@ -40,7 +40,8 @@ class Patches:
     def of(cls, showers: Showers, patch: int) -> Patches:
         """Cut out ``patch`` × ``patch`` crystals."""
         is_pion = torch.from_numpy(showers.is_pion.astype(np.float32))
-        return cls(middle(showers.crystals, patch), middle(showers.pixels, patch * SPLIT), is_pion)
+        crystals, pixels = torch.from_numpy(showers.crystals), torch.from_numpy(showers.pixels)
+        return cls(_middle(crystals, patch), _middle(pixels, patch * SPLIT), is_pion)
 
     def __len__(self) -> int:
         return len(self.crystals)
@@ -63,6 +64,10 @@ class Workshop:
     patches: Patches
     device: torch.device
 
+    def shown(self, pixels: Tensor, crystals: Tensor) -> Tensor:
+        """Return what critic and perception see of pixels: the middle, prepared."""
+        return seen(_middle(pixels, self.settings.critic_patch * SPLIT), scale_of(crystals))
+
     def split(self, generator: Generator) -> list[float]:
         """Teach the generator how the energy of a crystal is split in the mean; no critic yet."""
         settings = self.settings
@@ -80,7 +85,7 @@ class Workshop:
 
         def loss(rows: Tensor) -> Tensor:
             crystals, pixels = self.patches.crystals[rows], self.patches.pixels[rows]
-            logits = identifier(prepared(pixels, scale_of(crystals)).to(self.device))
+            logits = identifier(self.shown(pixels, crystals).to(self.device))
             return functional.binary_cross_entropy_with_logits(logits, self.patches.is_pion[rows].to(self.device))
 
         schedule = training.Schedule(self.settings.perceptual_steps, 2 * self.settings.batch, 3e-3)
@@ -101,6 +106,8 @@ class Workshop:
         """Train generator and critic against each other; return the losses of the generator."""
         settings = self.settings
         optimiser = torch.optim.Adam(generator.parameters(), lr=settings.adversarial_rate, betas=(0.5, 0.9))
+        # Annealed: a generator that moves to the end is blurred by its own steps.
+        rate = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.adversarial_steps)
         critics = _critics_optimiser(critic, settings)
 
         def step(_number: int, rows: Tensor) -> float:
@@ -111,22 +118,35 @@ class Workshop:
             loss.backward()
             nn.utils.clip_grad_norm_(generator.parameters(), 1.0)
             optimiser.step()
+            rate.step()
             return float(loss.detach())
 
-        parts = {"generator": generator, "critic": critic, "optimiser": optimiser, "critics": critics}
+        networks = {"generator": generator, "critic": critic}
+        parts = {**networks, "optimiser": optimiser, "rate": rate, "critics": critics}
         batch = settings.batch * settings.critic_steps_each
         steps = settings.adversarial_steps
         return training.train(self.context, "contest", parts, step, len(self.patches), steps=steps, batch=batch)
+
+    def distance(self, critic: Critic, showers: Showers, made: Images) -> float:
+        """Return E[D(true)] − E[D(made)] of whole showers: how far apart the critic holds them."""
+        crystals = torch.from_numpy(showers.crystals)
+
+        def mean(pixels: Images) -> float:
+            shown = self.shown(torch.from_numpy(pixels), crystals)
+            with torch.no_grad():
+                scores = torch.cat([critic(part.to(self.device)).cpu() for part in shown.split(CHUNK)])
+            return float(scores.double().mean())
+
+        return mean(showers.pixels) - mean(made)
 
     def _critic_step(
         self, critic: Critic, optimiser: torch.optim.Optimizer, generator: Generator, rows: Tensor
     ) -> float:
         crystals, pixels = self.patches.batch(rows, self.device)
-        scale = scale_of(crystals)
         with torch.no_grad():
-            made = prepared(generator(crystals), scale)
+            made = self.shown(generator(crystals), crystals)
         optimiser.zero_grad(set_to_none=True)
-        loss = critic_loss(critic, prepared(pixels, scale), made)
+        loss = critic_loss(critic, self.shown(pixels, crystals), made)
         loss.backward()
         optimiser.step()
         return float(loss.detach())
@@ -134,22 +154,14 @@ class Workshop:
     def _generator_loss(self, generator: Generator, critic: Critic, perception: Identifier, rows: Tensor) -> Tensor:
         settings = self.settings
         crystals, pixels = self.patches.batch(rows, self.device)
-        scale = scale_of(crystals)
         made = generator(crystals)
-        seen, true = prepared(made, scale), prepared(pixels, scale)
+        image, true = self.shown(made, crystals), self.shown(pixels, crystals)
         return (
             divergence(made, pixels)
             + settings.cell_weight * cell_difference(made, crystals)
-            + settings.perceptual_weight * perceived_difference(perception.features, seen, true)
-            - settings.critic_weight * critic(seen).mean()
+            + settings.perceptual_weight * perceived_difference(perception.features, image, true)
+            - settings.critic_weight * critic(image).mean()
         )
-
-
-def middle(images: Images, size: int) -> Tensor:
-    """Return the middle ``size`` × ``size`` of each image."""
-    first = (images.shape[1] - size) // 2
-    cut = slice(first, first + size)
-    return torch.from_numpy(np.ascontiguousarray(images[:, cut, cut]))
 
 
 def sharpened(generator: Generator, crystals: Images, device: torch.device) -> Images:
@@ -160,18 +172,12 @@ def sharpened(generator: Generator, crystals: Images, device: torch.device) -> I
     return made
 
 
-def distance(critic: Critic, true: Images, made: Images, crystals: Images, patch: int, device: torch.device) -> float:
-    """Return E[D(true)] − E[D(made)]: how far apart the critic holds them."""
-    scale = scale_of(torch.from_numpy(crystals))
-
-    def mean(images: Images) -> float:
-        seen = prepared(middle(images, patch * SPLIT), scale)
-        with torch.no_grad():
-            return float(torch.cat([critic(part.to(device)).cpu() for part in seen.split(CHUNK)]).double().mean())
-
-    return mean(true) - mean(made)
-
-
 def _critics_optimiser(critic: Critic, settings: Settings) -> torch.optim.Adam:
     # Without momentum, as is usual for Wasserstein critics: what they judge moves.
-    return torch.optim.Adam(critic.parameters(), lr=2 * settings.adversarial_rate, betas=(0.0, 0.9))
+    return torch.optim.Adam(critic.parameters(), lr=settings.critic_rate, betas=(0.0, 0.9))
+
+
+def _middle(images: Tensor, size: int) -> Tensor:
+    """Return the middle ``size`` × ``size`` of each image."""
+    first = (images.shape[1] - size) // 2
+    return images[:, first : first + size, first : first + size].contiguous()

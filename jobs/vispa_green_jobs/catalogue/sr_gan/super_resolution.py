@@ -11,7 +11,7 @@ from vispa_green_jobs.catalogue.sr_gan import judging, toy
 from vispa_green_jobs.catalogue.sr_gan.identification import Labelled, Trend, trend
 from vispa_green_jobs.catalogue.sr_gan.network import Critic, Generator, Identifier
 from vispa_green_jobs.catalogue.sr_gan.plots import draw_images, draw_trend, draw_widths
-from vispa_green_jobs.catalogue.sr_gan.stages import Patches, Workshop, distance, sharpened
+from vispa_green_jobs.catalogue.sr_gan.stages import Patches, Workshop, sharpened
 from vispa_green_jobs.catalogue.sr_gan.toy import Images, Showers
 from vispa_green_jobs.context import RunContext
 from vispa_green_jobs.shared import training
@@ -29,6 +29,8 @@ def run(settings: Settings, context: RunContext) -> Mapping[str, float]:
     found |= judging.judged(unseen, made)
     for stage, images in (("alone", alone), ("contest", made)):
         found |= judging.likeness(unseen, images, stage, context.seed_of(f"judge of {stage}"))
+    for name in ("judge_auc", "ks_width", "ks_hottest_share", "ks_roughness"):
+        found[f"{name}_gain"] = found[f"{name}_alone"] - found[f"{name}_contest"]
     identified = _identified(settings, context, generator, unseen, made, device)
     draw_images(context.plot("images"), unseen, made)
     draw_widths(context.plot("widths"), unseen, alone, made)
@@ -45,7 +47,7 @@ def _trained(
     training.seed_everything(context, "initial weights")
     generator = Generator(settings.blocks, settings.filters, settings.growth, conserving=settings.conserving)
     generator.to(device)
-    perception = Identifier(settings.patch * toy.SPLIT).to(device)
+    perception = Identifier(settings.critic_patch * toy.SPLIT).to(device)
     context.say(f"generator alone: {settings.split_steps} steps")
     shop.split(generator)
     shop.perception(perception)
@@ -53,22 +55,20 @@ def _trained(
     context.say(f"critic alone: {settings.critic_steps} steps")
     critic = _critic(settings, context, device)
     shop.criticism("critic-before", critic, generator)
-    seen = (unseen.crystals, settings.patch, device)
-    found = {"critic_distance_alone": distance(critic, unseen.pixels, alone, *seen)}
+    found = {"critic_distance_alone": shop.distance(critic, unseen, alone)}
     context.say(f"generator against critic: {settings.adversarial_steps} steps")
     shop.contest(generator, critic, perception)
     made = sharpened(generator, unseen.crystals, device)
     # A critic that has learnt as long from the same start, so that the two distances compare.
     critic = _critic(settings, context, device)
     shop.criticism("critic-after", critic, generator)
-    found["critic_distance_contest"] = distance(critic, unseen.pixels, made, *seen)
-    found["critic_distance_ratio"] = found["critic_distance_contest"] / found["critic_distance_alone"]
+    found["critic_distance_contest"] = shop.distance(critic, unseen, made)
     return alone, made, generator, found
 
 
 def _critic(settings: Settings, context: RunContext, device: torch.device) -> Critic:
     training.seed_everything(context, "initial weights of the critic")
-    critic = Critic(settings.patch * toy.SPLIT, settings.critic_filters)
+    critic = Critic(settings.critic_patch * toy.SPLIT, settings.critic_filters)
     critic.to(device)
     return critic
 
@@ -83,8 +83,5 @@ def _identified(
 ) -> Trend:
     """Compare identification on events of a pool of its own: none has trained the generator."""
     pool = toy.generate(context, "labelled data", max(settings.identification_events), settings.crystals)
-    both = [
-        Labelled.of(showers.crystals, toy.spread(showers.crystals), pixels, showers.is_pion, settings.patch)
-        for showers, pixels in ((pool, sharpened(generator, pool.crystals, device)), (unseen, made))
-    ]
-    return trend(settings, context, both[0], both[1], device)
+    labelled = Labelled.of(pool, sharpened(generator, pool.crystals, device))
+    return trend(settings, context, labelled, Labelled.of(unseen, made), device)
