@@ -99,12 +99,13 @@ class Workshop:
             return self._critic_step(critic, optimiser, generator, rows)
 
         parts = {"critic": critic, "optimiser": optimiser}
-        size = (len(self.patches), self.settings.critic_steps, self.settings.batch)
-        return training.train(self.context, stage, parts, step, size[0], steps=size[1], batch=size[2])
+        steps, batch = self.settings.critic_steps, self.settings.batch
+        return training.train(self.context, stage, parts, step, len(self.patches), steps=steps, batch=batch)
 
     def contest(self, generator: Generator, critic: Critic, perception: Identifier) -> list[float]:
         """Train generator and critic against each other; return the losses of the generator."""
         settings = self.settings
+        perception.requires_grad_(False)
         optimiser = torch.optim.Adam(generator.parameters(), lr=settings.adversarial_rate, betas=(0.5, 0.9))
         # Annealed: a generator that moves to the end is blurred by its own steps.
         rate = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.adversarial_steps)
