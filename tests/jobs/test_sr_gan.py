@@ -182,7 +182,7 @@ def test_a_quarter_of_the_smoke_run_sees_more_than_crystals(jobs: Jobs, tmp_path
     assert done.returncode in {0, 3}, done.stderr
     found = json.loads((out / "metrics.json").read_text())["metrics"]
     assert found["centroid_ratio"] < 0.35
-    assert found["width_correlation_made"] > 0.3
+    assert found["width_correlation_gain"] > 0.05
     assert found["auc_width_true"] > 0.95
     assert found["width_photon_deviation"] < 0.25
     assert found["width_pion_deviation"] < 0.25
