@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import sqrt
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from vispa_green_jobs.context import RunContext
+
+if TYPE_CHECKING:
+    from vispa_green.model import Instant
 
 SKIPPED = "torch is not installed: run `deploy/setup.sh torch`"
 
@@ -93,3 +98,29 @@ def test_negative_weights_subtract(context: RunContext) -> None:
     ratio = DensityRatio(1, Classifier((32, 32), 1, Schedule(steps=300, batch=4096, learning_rate=5e-3)))
     ratio.fit(context, "subtraction", numerator, rng.normal(0, 1, (30_000, 1)), weights)
     assert ratio.log_ratio(np.linspace(-1.5, 1.5, 9)[:, None]) == pytest.approx(np.zeros(9), abs=0.12)
+
+
+def test_a_finished_stage_is_read_and_nothing_else(context: RunContext) -> None:
+    """Not a step, not a look at the clock, not a write: a run of many stages resumes at once."""
+    import torch
+    from vispa_green_jobs.shared.training import Schedule, fit
+
+    network = torch.nn.Linear(1, 1)
+    points = torch.linspace(-1, 1, 20)[:, None]
+
+    def loss(rows: torch.Tensor) -> torch.Tensor:
+        return network(points[rows]).square().mean()
+
+    losses = fit(context, "stage", network, loss, 20, Schedule(steps=3, batch=10))
+    written, weights = context.checkpoint("stage").stat(), network.weight.detach().clone()
+    with torch.no_grad():
+        network.weight.zero_()
+
+    def no_clock() -> Instant:
+        raise AssertionError
+
+    again = fit(replace(context, now=no_clock), "stage", network, loss, 20, Schedule(steps=3, batch=10))
+    assert again == losses
+    assert torch.equal(network.weight, weights)
+    assert context.checkpoint("stage").stat().st_ino == written.st_ino
+    assert context.steps_done == 3

@@ -104,7 +104,8 @@ def train(
     seed_everything(context, f"{stage}: steps")
     path = context.checkpoint(stage)
     losses = _restored(path, parts)
-    is_complete = path.exists() and len(losses) >= steps
+    if path.exists() and len(losses) >= steps:
+        return losses
     order = _Order(context, stage, rows, batch)
     saved_ns = context.now().monotonic_ns
     for number in range(len(losses), steps):
@@ -117,8 +118,7 @@ def train(
             saved_ns = now_ns
         if is_wanted and number + 1 < steps:
             raise Paused
-    if not is_complete:
-        _save(path, parts, losses)
+    _save(path, parts, losses)
     return losses
 
 
