@@ -19,7 +19,11 @@ class ShowerNetwork(nn.Module):
     def __init__(self, filters: tuple[int, int], hidden: tuple[int, ...], scale_gev: float) -> None:
         super().__init__()
         self.convolutions = nn.Sequential(
-            nn.Conv3d(1, filters[0], 3, stride=(2, 1, 1)), nn.ReLU(), nn.Conv3d(*filters, 3), nn.ReLU(), nn.Flatten()
+            nn.Conv3d(1, filters[0], 3, stride=(2, 1, 1)),
+            _activation(),
+            nn.Conv3d(*filters, 3),
+            _activation(),
+            nn.Flatten(),
         )
         depth, across = ((LAYERS - 3) // 2 + 1) - 2, CELLS - 4
         self.dense = _dense((filters[1] * depth * across * across, *hidden, 1))
@@ -38,7 +42,7 @@ class ParticleFlow(nn.Module):
 
     def __init__(self, features: int, each: tuple[int, ...], together: tuple[int, ...], scale_gev: float) -> None:
         super().__init__()
-        self.each = nn.Sequential(_dense((features, *each)), nn.ReLU())
+        self.each = nn.Sequential(_dense((features, *each)), _activation())
         self.together = _dense((each[-1], *together, 2))
         self._scale_gev = scale_gev
 
@@ -62,5 +66,10 @@ def adversary(classes: int) -> nn.Sequential:
 def _dense(widths: tuple[int, ...]) -> nn.Sequential:
     layers: list[nn.Module] = []
     for before, after in pairwise(widths):
-        layers += [nn.Linear(before, after), nn.ReLU()]
+        layers += [nn.Linear(before, after), _activation()]
     return nn.Sequential(*layers[:-1])
+
+
+def _activation() -> nn.LeakyReLU:
+    """Return the activation. With a plain ReLU most dense units died, and a response once bent could stay so."""
+    return nn.LeakyReLU(0.1)

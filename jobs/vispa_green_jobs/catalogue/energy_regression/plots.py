@@ -47,10 +47,10 @@ def draw_courses(path: Path, courses: Mapping[str, Course]) -> None:
     left.set_title("bias of the last bin", fontsize="medium")
     right.set_title("largest |bias| of all bins above 0.5 GeV", fontsize="medium")
     right.set_yscale("log")
-    left.set_ylabel("GeV")
     left.legend(fontsize="small")
     for panel in (left, right):
         panel.set_xlabel("turns at a constant rate")
+        panel.set_ylabel("GeV")
     _save(figure, path)
 
 
