@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from vispa_green_jobs.catalogue.energy_regression.jet_regression import JetResults
 from vispa_green_jobs.catalogue.energy_regression.judging import Response
 from vispa_green_jobs.catalogue.energy_regression.pivot import Course
+from vispa_green_jobs.shared.pictures import save
 
 GREY, ORANGE, BLUE, GREEN = "#777777", "#d55e00", "#0072b2", "#009e73"
 
@@ -32,7 +32,7 @@ def draw_showers(path: Path, judged: Mapping[str, Response]) -> None:
         panel.set_xlabel("true energy in GeV")
     left.set_title("the squared error bends where the spectrum ends", fontsize="medium")
     right.set_title("and seems to know better there", fontsize="medium")
-    _save(figure, path)
+    save(figure, path)
 
 
 def draw_courses(path: Path, courses: Mapping[str, Course]) -> None:
@@ -51,7 +51,7 @@ def draw_courses(path: Path, courses: Mapping[str, Course]) -> None:
     for panel in (left, right):
         panel.set_xlabel("turns at a constant rate")
         panel.set_ylabel("GeV")
-    _save(figure, path)
+    save(figure, path)
 
 
 def draw_jets(path: Path, results: JetResults) -> None:
@@ -70,9 +70,4 @@ def draw_jets(path: Path, results: JetResults) -> None:
     right.plot(results.predicted_width, results.found_width, color=BLUE, marker="o", linestyle="none")
     right.set_xlabel("predicted σ ÷ σ(pT), fifths of all jets")
     right.set_ylabel("found σ ÷ σ(pT)")
-    _save(figure, path)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    FigureCanvasAgg(figure)
-    figure.savefig(path, dpi=80)
+    save(figure, path)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from vispa_green_jobs.catalogue.inference_binning.measurement import Templates, sigma_mu
+from vispa_green_jobs.shared.pictures import save
 
 COLOURS = {"background": "#999999", "signal": "#d55e00", "up": "#0072b2", "down": "#009e73"}
 
@@ -25,5 +25,4 @@ def draw_templates(path: Path, judged: Mapping[str, Templates]) -> None:
         panel.set_ylim(0.05, 150)
     figure.axes[0].set_ylabel("expected events")
     figure.axes[0].legend(fontsize="small")
-    FigureCanvasAgg(figure)
-    figure.savefig(path, dpi=80)
+    save(figure, path)

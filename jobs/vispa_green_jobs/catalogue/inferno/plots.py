@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -16,6 +15,7 @@ from vispa_green_jobs.catalogue.inferno import toy
 from vispa_green_jobs.catalogue.inferno.exact import PUBLISHED_CROSS_ENTROPY, PUBLISHED_INFERNO
 from vispa_green_jobs.catalogue.inferno.measurement import Expectation
 from vispa_green_jobs.catalogue.inferno.toy import Array
+from vispa_green_jobs.shared.pictures import save
 
 CE_COLOUR, INFERNO_COLOUR, BOUND_COLOUR = "#d55e00", "#0072b2", "#222222"
 LINES = ("solid", "dashed", "dotted", "dashdot", (0, (1, 4)))
@@ -38,7 +38,7 @@ def draw_measurement(
     panels[0].set_ylabel("change of expected events ÷ √expected")
     panels[0].legend(fontsize="small")
     _draw_sigmas(panels[2], sigmas, bounds)
-    _save(figure, path)
+    save(figure, path)
 
 
 def draw_regions(path: Path, binnings: Mapping[str, Callable[[Tensor], Tensor]], bins: int) -> None:
@@ -59,7 +59,7 @@ def draw_regions(path: Path, binnings: Mapping[str, Callable[[Tensor], Tensor]],
         panel.set_xlabel("x₀")
     figure.axes[0].set_ylabel("x₁")
     figure.axes[0].legend(fontsize="small", loc="lower right")
-    _save(figure, path)
+    save(figure, path)
 
 
 def _draw_moves(panel: Axes, expected: Expectation) -> None:
@@ -103,8 +103,3 @@ def _draw_ellipse(
 
 def _title(name: str) -> str:
     return "cross-entropy" if name == "ce" else f"INFERNO {name.removeprefix('inferno')}"
-
-
-def _save(figure: Figure, path: Path) -> None:
-    FigureCanvasAgg(figure)
-    figure.savefig(path, dpi=80)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from vispa_green_binning import load
 from vispa_green_binning.plots import draw_scores, draw_yields
 
 from vispa_green_jobs.catalogue.learn_to_bin.bench import BINARY, LIMITED, Bench, Judged, on
 from vispa_green_jobs.context import RunContext
+from vispa_green_jobs.shared.pictures import save
 
 STYLES = {
     "exact": ("s", "#222222", "optimum (dynamic programming)"),
@@ -31,19 +31,14 @@ def draw_significances(path: Path, intervals: Mapping[int, Mapping[str, Judged]]
         panel.plot(numbers, values, marker=marker, color=colour, label=label, fillstyle="none", linewidth=0.8)
     panel.set(xlabel="bins of one score", ylabel="significance on unseen events, σ", xticks=numbers)
     panel.legend(fontsize="small")
-    _save(figure, path)
+    save(figure, path)
 
 
 def draw_bins(context: RunContext, bench: Bench) -> None:
     """Draw boundaries in one score, regions in two, and what unseen events put into these."""
     boundaries = load(bench.boundaries(BINARY, f"{bench.settings.bins[-1]}-gmm"))
     sample = bench.unseen(BINARY)
-    _save(draw_scores(boundaries, sample.signals, sample.background), context.plot("boundaries"))
+    save(draw_scores(boundaries, sample.signals, sample.background), context.plot("boundaries"))
     regions, sample = load(bench.boundaries(LIMITED, "gmm")), bench.unseen(LIMITED)
-    _save(draw_scores(regions, sample.signals, sample.background), context.plot("regions"))
-    _save(draw_yields(on(regions, sample), "limited separability"), context.plot("yields"))
-
-
-def _save(figure: Figure, path: Path) -> None:
-    FigureCanvasAgg(figure)
-    figure.savefig(path, dpi=80)
+    save(draw_scores(regions, sample.signals, sample.background), context.plot("regions"))
+    save(draw_yields(on(regions, sample), "limited separability"), context.plot("yields"))

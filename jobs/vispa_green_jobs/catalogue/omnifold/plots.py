@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from vispa_green_jobs.catalogue.omnifold.judging import EQUAL_BINS, Judged, relative_counts
 from vispa_green_jobs.catalogue.omnifold.toy import Array, Gaussian
+from vispa_green_jobs.shared.pictures import save
 
 EDGES = np.linspace(-3, 3, 41)
 PRIOR_COLOUR, TRUTH_COLOUR = "#d55e00", "#222222"
@@ -39,7 +39,7 @@ def draw_spectra(path: Path, variants: Mapping[str, Judged]) -> None:
     panels[0][0].set_ylabel("density")
     panels[1][0].set_ylabel("÷ truth")
     panels[0][0].legend(fontsize="small")
-    _save(figure, path)
+    save(figure, path)
 
 
 def draw_iterations(path: Path, variants: Mapping[str, Judged], expected: Sequence[Gaussian]) -> None:
@@ -62,7 +62,7 @@ def draw_iterations(path: Path, variants: Mapping[str, Judged], expected: Sequen
         panel.set_xlabel("iteration")
         panel.set_xticks(numbers)
     left.legend(fontsize="small")
-    _save(figure, path)
+    save(figure, path)
 
 
 def draw_noise(path: Path, points: Array, weights: Array, shape: Gaussian, expected: float) -> None:
@@ -81,15 +81,10 @@ def draw_noise(path: Path, points: Array, weights: Array, shape: Gaussian, expec
     panel.set_xlabel("bin of equal expected signal, measured level")
     panel.set_ylabel("÷ expected signal")
     panel.legend(fontsize="small")
-    _save(figure, path)
+    save(figure, path)
 
 
 def _style(number: int) -> tuple[str, str]:
     if number == 0:
         return PRIOR_COLOUR, "simulation"
     return ITERATION_COLOURS[min(number, len(ITERATION_COLOURS)) - 1], f"iteration {number}"
-
-
-def _save(figure: Figure, path: Path) -> None:
-    FigureCanvasAgg(figure)
-    figure.savefig(path, dpi=80)

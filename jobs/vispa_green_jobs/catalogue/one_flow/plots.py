@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from vispa_green_jobs.catalogue.one_flow.toy import KINEMATICS, VARIABLES, Array, Sample
 from vispa_green_jobs.shared.metrics import correlations
+from vispa_green_jobs.shared.pictures import save
 
 BINS = 40
 DATA_COLOUR, SIMULATION_COLOUR, CORRECTED_COLOUR = "#222222", "#d55e00", "#0072b2"
@@ -40,7 +40,7 @@ def draw_marginals(path: Path, data: Sample, simulation: Sample, corrected: Samp
     panels[0][0].legend(fontsize="small")
     panels[0][0].set_ylabel("events")
     panels[1][0].set_ylabel("÷ data")
-    _save(figure, path)
+    save(figure, path)
 
 
 def draw_correlations(path: Path, data: Sample, simulation: Sample, corrected: Sample, weights: Array) -> None:
@@ -56,9 +56,4 @@ def draw_correlations(path: Path, data: Sample, simulation: Sample, corrected: S
         panel.set_xticks(range(len(names)), names, rotation=60)
         panel.set_yticks(range(len(names)), names)
     figure.colorbar(image, ax=figure.axes, label="difference of correlation")
-    _save(figure, path)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    FigureCanvasAgg(figure)
-    figure.savefig(path, dpi=80)
+    save(figure, path)

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from vispa_green_jobs.catalogue.sa_cwola import toy
 from vispa_green_jobs.catalogue.sa_cwola.exact import Score
 from vispa_green_jobs.catalogue.sa_cwola.toy import Array, Samples
+from vispa_green_jobs.shared.pictures import save
 
 LABELS = {
     "cwola": ("CWoLa", "#d55e00"),
@@ -61,7 +61,7 @@ def draw_sic(
     panel.set_ylabel("ε(signal) / √ε(background)")
     panel.set_title(f"cuts that keep ≥ {fewest} of {len(background)} background events", fontsize="medium")
     panel.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    _save(figure, path)
+    save(figure, path)
 
 
 def draw_planes(path: Path, learnt: Mapping[str, Score], samples: Samples) -> None:
@@ -81,14 +81,9 @@ def draw_planes(path: Path, learnt: Mapping[str, Score], samples: Samples) -> No
     figure.axes[0].set_ylabel("second feature")
     figure.axes[0].legend(fontsize="x-small", loc="lower left", facecolor="#444444", labelcolor="white")
     figure.colorbar(drawn, ax=figure.axes, label="share of data below this score")
-    _save(figure, path)
+    save(figure, path)
 
 
 def _circle(centre: tuple[float, float], radius: float) -> tuple[Array, Array]:
     angle = np.linspace(0, 2 * np.pi, 100)
     return centre[0] + radius * np.cos(angle), centre[1] + radius * np.sin(angle)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    FigureCanvasAgg(figure)
-    figure.savefig(path, dpi=80)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
@@ -13,6 +12,7 @@ from vispa_green_jobs.catalogue.sr_gan import shapes
 from vispa_green_jobs.catalogue.sr_gan.identification import Trend
 from vispa_green_jobs.catalogue.sr_gan.judging import PIXEL_MM, widths
 from vispa_green_jobs.catalogue.sr_gan.toy import SPLIT, Images, Showers
+from vispa_green_jobs.shared.pictures import save
 
 TRUE, CRYSTALS, ALONE, MADE = "#222222", "#999999", "#d55e00", "#0072b2"
 SHOWN = 6
@@ -44,7 +44,7 @@ def draw_images(path: Path, showers: Showers, made: Images) -> None:
         panel.set_title(title)
     for panel in panels[-1]:
         panel.set_xlabel("x in mm")
-    _save(figure, path)
+    save(figure, path)
 
 
 def draw_widths(path: Path, showers: Showers, alone: Images, made: Images) -> None:
@@ -73,7 +73,7 @@ def draw_widths(path: Path, showers: Showers, alone: Images, made: Images) -> No
         for value, colour, fill in zip(values, (TRUE, ALONE, MADE), (True, False, False), strict=True):
             panel.stairs(np.histogram(value, edges)[0], edges, color=colour, fill=fill, alpha=0.25 if fill else 1)
         panel.set_xlabel(name)
-    _save(figure, path)
+    save(figure, path)
 
 
 def draw_trend(path: Path, trend: Trend) -> None:
@@ -88,9 +88,4 @@ def draw_trend(path: Path, trend: Trend) -> None:
     panel.set_xlabel("labelled events")
     panel.set_ylabel("AUC of π⁰ against photons")
     panel.legend(fontsize="small")
-    _save(figure, path)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    FigureCanvasAgg(figure)
-    figure.savefig(path, dpi=80)
+    save(figure, path)
