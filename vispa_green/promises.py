@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from vispa_green.carbon import Carbon, GridSignal, carbon_of, weighted_mean, without_overlap
-from vispa_green.model import JobFact, JobId, JobPosting, Promise, Quantity
+from vispa_green.model import JobFact, JobId, JobPosting, Move, Promise, Quantity, QueueEntry
 
 PAUSING = "green_hours"
 """The policy of a promise about a job that pauses and goes on, instead of starting later."""
@@ -44,11 +44,18 @@ class Outcome:
     """The same energy, had the job started when it was submitted."""
     measured_mean: float | None
     """Of the promised quantity over the run, weighted by energy."""
+    moves: tuple[Move, ...] = ()
+    """How its planned start was changed while it waited, in that order."""
+
+    @property
+    def planned(self) -> datetime:
+        """The start that was planned last."""
+        return last_planned(self.promise, self.moves)
 
     @property
     def delay(self) -> timedelta | None:
-        """How much later than planned it started; negative if earlier."""
-        return None if self.start is None else self.start - self.promise.planned_start
+        """How much later than planned last it started; negative if earlier."""
+        return None if self.start is None else self.start - self.planned
 
     @property
     def saved_g(self) -> float | None:
@@ -76,10 +83,12 @@ def outcome(
     facts: Sequence[JobFact],
     postings: Iterable[JobPosting],
     measured: dict[Quantity, GridSignal],
+    moves: Iterable[Move] = (),
 ) -> Outcome:
     """Compare a promise with what Slurm and the account know of its job, all tasks of an array included.
 
-    ``measured`` holds measured values only, so that a forecast never judges itself.
+    ``measured`` holds measured values only, so that a forecast never judges itself. However often the
+    start was moved, the yardstick is to have started at submission. ``moves`` may be of any promises.
     """
     charged = sorted(without_overlap(postings), key=lambda posting: posting.start)
     # A job cancelled while it waited has a start, equal to its end, but never ran.
@@ -99,7 +108,7 @@ def outcome(
         else:
             at_submission = carbon_of(charged, intensity, promise.submitted - start)
     mean = weighted_mean(charged, measured.get(promise.quantity))
-    return Outcome(promise, start, end, energy_uj, actual, at_submission, mean)
+    return Outcome(promise, start, end, energy_uj, actual, at_submission, mean, moves_of(promise, moves))
 
 
 def in_one_piece(charged: Iterable[JobPosting], start: datetime) -> list[JobPosting]:
@@ -117,6 +126,17 @@ def in_one_piece(charged: Iterable[JobPosting], start: datetime) -> list[JobPost
     return moved
 
 
-def belongs(fact: JobFact, promised: JobId) -> bool:
+def belongs(job: JobFact | QueueEntry, promised: JobId) -> bool:
     """Say whether a job is the promised one, a task of that array or a component of that het job."""
-    return promised in {fact.job_id, fact.display_id.partition("_")[0].partition("+")[0]}
+    return promised in {job.job_id, job.display_id.partition("_")[0].partition("+")[0]}
+
+
+def moves_of(promise: Promise, moves: Iterable[Move]) -> tuple[Move, ...]:
+    """Return the moves of one promise; another of the same id was of an earlier job."""
+    return tuple(move for move in moves if (move.job_id, move.submitted) == (promise.job_id, promise.submitted))
+
+
+def last_planned(promise: Promise, moves: Iterable[Move]) -> datetime:
+    """Return the planned start as it stands after all moves."""
+    own = moves_of(promise, moves)
+    return own[-1].after if own else promise.planned_start

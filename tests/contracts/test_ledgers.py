@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from vispa_green.model import (
     JobFact,
     JobShare,
     Ledger,
+    Move,
     NodeInterval,
     Promise,
     Quality,
@@ -204,6 +206,54 @@ def test_a_promise_is_kept_word_for_word(ledger: Ledger) -> None:
     ledger.append_promise(promise)
     assert ledger.promises(["7"]) == [promise]
     assert ledger.promises(["8"]) == []
+
+
+def move(number: int, job_id: str = "7") -> Move:
+    later = START + number * 60 * SECOND
+    return Move(
+        job_id, START, later, "root", START, later, Quantity.CARBON_INTENSITY, 250.5, None if number else 99.25, "why"
+    )
+
+
+def test_moves_are_kept_word_for_word_in_their_order(ledger: Ledger) -> None:
+    ledger.append_moves([move(2), move(1)])
+    ledger.append_moves([move(0, "8"), move(0)])
+    assert ledger.moves(["7"]) == [move(2), move(1), move(0)]
+    assert ledger.moves() == [move(2), move(1), move(0, "8"), move(0)]
+    assert ledger.moves(["9"]) == []
+    ledger.append_moves([])
+    assert len(ledger.moves()) == 4
+
+
+@pytest.mark.parametrize("name", LEDGERS.names())
+def test_a_ledger_that_keeps_nothing_says_so_before_there_is_a_move(name: str, tmp_path: Path) -> None:
+    open_ledger(url_of(name, tmp_path), create=True).close()
+    ledger = open_ledger(url_of(name, tmp_path), read_only=True)
+    assert ledger.moves() == []
+    with pytest.raises(LedgerError):
+        ledger.append_moves(())
+    ledger.close()
+
+
+def test_sqlite_of_before_there_were_moves_goes_on_and_stays_readable_for_older_programs(tmp_path: Path) -> None:
+    schema = (files("vispa_green.ledgers") / "schema.sql").read_text(encoding="utf-8")
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as connection:
+        connection.executescript(schema + "PRAGMA user_version = 1;")
+    connection.close()
+    for read_only in (True, False):
+        ledger = open_ledger(url_of("sqlite", tmp_path), read_only=read_only)
+        assert ledger.moves() == []
+        if not read_only:
+            ledger.append("spool", spooled(1), START)
+            ledger.append_moves([move(1)])
+            assert ledger.moves() == [move(1)]
+        ledger.close()
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        for change in ("DELETE FROM move", "UPDATE move SET job_id = '9'"):
+            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+                connection.execute(change)
+    connection.close()
 
 
 @pytest.mark.parametrize("table", ["node_interval", "energy_entry", "job_share", "job_presence"])

@@ -20,6 +20,7 @@ from vispa_green.model import (
     GridValue,
     JobFact,
     JobPosting,
+    Move,
     Promise,
     Quality,
     Quantity,
@@ -92,6 +93,22 @@ def test_one_piece_keeps_all_energy_has_no_hole_and_moves_nothing_later(pieces: 
         assert own[0][0] == T0
         assert until <= max(p.end for p in charged if p.job_id == job)
     assert Counter(in_one_piece(moved, T0)) == Counter(moved)
+
+
+def test_a_moved_start_is_told_from_the_last_plan_and_judged_against_submission() -> None:
+    """Planned for the third hour, moved to the fourth, then to the fifth, where it ran."""
+    moves = [
+        Move("7", T0, T0 + HOUR, "root", T0 + (h - 1) * HOUR, T0 + h * HOUR, CO2, 100, 90, "greener") for h in (3, 4)
+    ]
+    of_another = replace(moves[0], submitted=T0 - 900 * HOUR, after=T0)
+    ran = fact(start=T0 + 4 * HOUR, end=T0 + 5 * HOUR)
+    found = outcome(PROMISE, [ran], [posting(4)], measured(400, 300, 200, 100, 50), [*moves, of_another])
+    assert found.moves == tuple(moves)
+    assert (found.planned, found.delay) == (T0 + 4 * HOUR, timedelta(0))
+    assert found.saved_g == pytest.approx(350)
+    assert found.promise.planned_start == T0 + 2 * HOUR
+    unmoved = outcome(PROMISE, [ran], [posting(4)], measured(400, 300, 200, 100, 50))
+    assert (unmoved.saved_g, unmoved.delay) == (found.saved_g, 2 * HOUR)
 
 
 def test_the_measured_mean_is_weighted_by_energy() -> None:

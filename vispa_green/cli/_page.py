@@ -6,8 +6,8 @@ from datetime import datetime, tzinfo
 
 from vispa_green.cli._grid import UNIT
 from vispa_green.grid_supply import what_is_known
-from vispa_green.model import GridKind, Ledger, Promise, Selection
-from vispa_green.promises import Outcome, belongs, outcome
+from vispa_green.model import GridKind, Ledger, Move, Promise, Selection
+from vispa_green.promises import Outcome, belongs, last_planned, outcome
 from vispa_green.reports.collect import JobChoice, Material, collect, open_account
 from vispa_green.reports.page import GreenJob, PageContent, page_html
 from vispa_green.session import Session
@@ -42,24 +42,27 @@ def page_text(session: Session, start: datetime, end: datetime, zone: tzinfo) ->
 def _green_jobs(
     session: Session, ledger: Ledger, material: Material, start: datetime, end: datetime
 ) -> list[GreenJob]:
+    moves = ledger.moves()
     promises = [
         promise
         for promise in ledger.promises()
-        if promise.submitted < end and promise.planned_start + promise.duration > start
+        if promise.submitted < end and last_planned(promise, moves) + promise.duration > start
     ]
     shown = {fact.job_id: fact.display_id for fact in material.facts}
     return [
-        _green_job(promise, shown.get(promise.job_id, promise.job_id), _judged(session, ledger, material, promise))
+        _green_job(
+            promise, shown.get(promise.job_id, promise.job_id), _judged(session, ledger, material, promise, moves)
+        )
         for promise in promises
     ]
 
 
-def _judged(session: Session, ledger: Ledger, material: Material, promise: Promise) -> Outcome:
+def _judged(session: Session, ledger: Ledger, material: Material, promise: Promise, moves: list[Move]) -> Outcome:
     facts = [fact for fact in material.facts if belongs(fact, promise.job_id)]
     ids = tuple({promise.job_id, *(fact.job_id for fact in facts)})
     postings = list(ledger.postings(Selection(job_ids=ids)))
     if not postings:
-        return outcome(promise, facts, (), {})
+        return outcome(promise, facts, (), {}, moves)
     known = what_is_known(
         min(promise.submitted, *(posting.start for posting in postings)),
         min(session.now.utc, max(posting.end for posting in postings)),
@@ -67,7 +70,7 @@ def _judged(session: Session, ledger: Ledger, material: Material, promise: Promi
         ledger=ledger,
         now=session.now.utc,
     )
-    return outcome(promise, facts, postings, known.signals(GridKind.MEASURED))
+    return outcome(promise, facts, postings, known.signals(GridKind.MEASURED), moves)
 
 
 def _green_job(promise: Promise, display_id: str, found: Outcome) -> GreenJob:
@@ -75,8 +78,8 @@ def _green_job(promise: Promise, display_id: str, found: Outcome) -> GreenJob:
     return GreenJob(
         display_id=display_id,
         user=promise.user,
-        window_start=promise.planned_start,
-        window_end=promise.planned_start + promise.duration,
+        window_start=found.planned,
+        window_end=found.planned + promise.duration,
         started=found.start,
         finish_by=promise.finish_by,
         promised="–" if promise.mean is None else f"{promise.mean:.0f} {unit}",

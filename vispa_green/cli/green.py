@@ -15,7 +15,7 @@ from vispa_green.cli._grid import UNIT, known_of, print_json, rounded, span_word
 from vispa_green.cli._options import config_option, json_option
 from vispa_green.errors import LedgerMissing, SlurmError, UsageError
 from vispa_green.local_zone import local_zone
-from vispa_green.model import GridKind, JobFact, Ledger, Promise, Selection
+from vispa_green.model import GridKind, JobFact, Ledger, Move, Promise, Selection
 from vispa_green.promises import Outcome, Verdict, belongs, outcome
 from vispa_green.session import Session, open_session
 
@@ -28,7 +28,8 @@ def command(jobs: tuple[str, ...], config_file: Path | None, *, as_json: bool) -
     """Compare what gsbatch promised for JOB (default: all of mine) with what came of it.
 
     The forecast is held against measured values only, weighted by the energy the job used. "Had it started
-    at submission" moves the same energy to that time. It says so when waiting made it worse.
+    at submission" moves the same energy to that time. It says so when waiting made it worse. Of a start that
+    `vispa-green replan` moved, the first plan and the last are told; the comparison stays that with submission.
 
     \b
     Examples:
@@ -58,10 +59,11 @@ def _outcomes(session: Session, jobs: tuple[str, ...]) -> tuple[list[Outcome], t
     try:
         promises = _promises(ledger, jobs)
         facts, warnings = _facts(session, ledger, promises)
+        moves = ledger.moves(jobs)
         found: list[Outcome] = []
         for promise in promises:
             mine = [fact for fact in facts if belongs(fact, promise.job_id)]
-            found.append(_judged(session, ledger, promise, mine))
+            found.append(_judged(session, ledger, promise, mine, moves))
     finally:
         ledger.close()
     return found, warnings
@@ -89,15 +91,17 @@ def _facts(session: Session, ledger: Ledger, promises: Sequence[Promise]) -> tup
     return list({fact.job_id: fact for fact in [*kept, *current]}.values()), ()
 
 
-def _judged(session: Session, ledger: Ledger, promise: Promise, facts: list[JobFact]) -> Outcome:
+def _judged(
+    session: Session, ledger: Ledger, promise: Promise, facts: list[JobFact], moves: Sequence[Move]
+) -> Outcome:
     job_ids = tuple({promise.job_id, *(fact.job_id for fact in facts)})
     postings = list(ledger.postings(Selection(job_ids=job_ids)))
     begin = min([promise.submitted, *(posting.start for posting in postings)])
     end = max([promise.submitted + timedelta(seconds=1), *(posting.end for posting in postings)])
     if not postings:
-        return outcome(promise, facts, (), {})
+        return outcome(promise, facts, (), {}, moves)
     measured = known_of(session, begin, min(end, session.now.utc)).signals(GridKind.MEASURED)
-    return outcome(promise, facts, postings, measured)
+    return outcome(promise, facts, postings, measured, moves)
 
 
 def _record(found: Outcome) -> dict[str, Any]:
@@ -107,6 +111,8 @@ def _record(found: Outcome) -> dict[str, Any]:
         "user": promise.user,
         "submitted": stamp(promise.submitted),
         "planned_start": stamp(promise.planned_start),
+        "last_planned_start": stamp(found.planned),
+        "moves": [_move_record(move) for move in found.moves],
         "actual_start": stamp(found.start),
         "end": stamp(found.end),
         "finish_by": stamp(promise.finish_by),
@@ -127,17 +133,39 @@ def _record(found: Outcome) -> dict[str, Any]:
     }
 
 
+def _move_record(move: Move) -> dict[str, Any]:
+    return {
+        "moved_at": stamp(move.moved_at),
+        "moved_by": move.moved_by,
+        "from": stamp(move.before),
+        "to": stamp(move.after),
+        "quantity": move.quantity.value,
+        "forecast_mean_from": rounded(move.mean_before),
+        "forecast_mean_to": rounded(move.mean_after),
+        "reason": move.reason,
+    }
+
+
 def _lines(found: Outcome, zone: tzinfo) -> list[str]:
     promise = found.promise
     unit = UNIT[promise.quantity.value]
     lines = [f"job {promise.job_id}, submitted {_local(promise.submitted, zone)}"]
     lines.append(f"  planned start   {_local(promise.planned_start, zone)}  ({promise.reason})")
+    if found.moves:
+        last = found.moves[-1]
+        times = "once" if len(found.moves) == 1 else f"{len(found.moves)} times, last"
+        lines.append(
+            f"  moved {times:<9} to {_local(last.after, zone)}  (on {_local(last.moved_at, zone)}: {last.reason})"
+        )
     if found.start is None:
         return [*lines, "  actual start    none yet"]
     delay = found.delay or timedelta(0)
     early_or_late = "later" if delay > timedelta(0) else "earlier"
-    lines.append(f"  actual start    {_local(found.start, zone)}  ({span_words(delay)} {early_or_late} than planned)")
-    lines.append(f"  forecast mean   {_number(promise.mean, unit)}")
+    planned = "planned last" if found.moves else "planned"
+    lines.append(
+        f"  actual start    {_local(found.start, zone)}  ({span_words(delay)} {early_or_late} than {planned})"
+    )
+    lines.append(f"  forecast mean   {_number(promise.mean, unit)}" + _moved_mean(found))
     lines.append(
         f"  measured mean   {_number(found.measured_mean, unit)}"
         + (", weighted by energy" if found.energy_uj else "")
@@ -150,6 +178,13 @@ def _lines(found: Outcome, zone: tzinfo) -> list[str]:
             )
             lines.append(f"  {label:<15} {carbon.grams:.3f} g{covered}")
     return [*lines, f"  {_judgement(found)}"]
+
+
+def _moved_mean(found: Outcome) -> str:
+    if not found.moves:
+        return ""
+    last = found.moves[-1]
+    return f" at submission, {_number(last.mean_after, UNIT[last.quantity.value])} when it was moved last"
 
 
 def _judgement(found: Outcome) -> str:

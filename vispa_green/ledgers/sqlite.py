@@ -23,6 +23,7 @@ from vispa_green.model import (
     JobPosting,
     JobPresence,
     Ledger,
+    Move,
     NodeEnergy,
     NodeInterval,
     Promise,
@@ -33,6 +34,8 @@ from vispa_green.model import (
 )
 
 SCHEMA_VERSION = 1
+SCHEMA, MOVES = "schema.sql", "moves.sql"
+"""The tables of that version, and one that came later and that an older program does without."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 _ABOUT = timedelta(seconds=1)
@@ -187,6 +190,23 @@ class SqliteLedger:
         wanted = set(job_ids)
         return [_codec(Promise).validate_json(text) for job, text in rows if not wanted or job in wanted]
 
+    def append_moves(self, moves: Sequence[Move]) -> None:
+        """Keep how planned starts were changed; the table is made in a ledger that is older than it."""
+        rows = [(move.job_id, _us(move.moved_at), _codec(Move).dump_json(move).decode()) for move in moves]
+        with self._transaction():
+            _run_script(self._db, MOVES)
+            # Adds nothing, but is a write: BEGIN IMMEDIATE alone passes in a file that may only be read.
+            self._db.execute("INSERT INTO move (job_id, moved_us, move) SELECT '', 0, '' WHERE 0")
+            self._db.executemany("INSERT INTO move (job_id, moved_us, move) VALUES (?,?,?)", rows)
+
+    def moves(self, job_ids: Sequence[JobId] = ()) -> list[Move]:
+        """Return the moves of these jobs, or all, oldest first; none where the ledger is older than they are."""
+        if not list(self._read("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'move'")):
+            return []
+        rows = self._read("SELECT job_id, move FROM move ORDER BY id")
+        wanted = set(job_ids)
+        return [_codec(Move).validate_json(text) for job, text in rows if not wanted or job in wanted]
+
     def append_job_facts(self, facts: Sequence[JobFact], recorded: datetime) -> int:
         """Add the facts that differ from the latest of their job; return how many."""
         added = 0
@@ -310,11 +330,15 @@ def _create_tables(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")  # two agents may come here at once: the second finds it done
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version == 0:
-        schema = (files("vispa_green.ledgers") / "schema.sql").read_text(encoding="utf-8")
-        for statement in _statements(schema):
-            connection.execute(statement)
+        _run_script(connection, SCHEMA)
+        _run_script(connection, MOVES)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     connection.execute("COMMIT")
+
+
+def _run_script(connection: sqlite3.Connection, name: str) -> None:
+    for statement in _statements((files("vispa_green.ledgers") / name).read_text(encoding="utf-8")):
+        connection.execute(statement)
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ from vispa_green.model.accounts import (
     JobPresence,
     Ledger,
     NodeEnergy,
+    QueueEntry,
     Selection,
     SpooledInterval,
 )
@@ -25,7 +26,7 @@ from vispa_green.model.energy import (
 )
 from vispa_green.model.grid import GridKind, GridProvider, GridValue, Quantity
 from vispa_green.model.node import UJ_PER_KWH, Binding, Component, CpuTime, Instant, JobId, Meter, Quality, Tracker
-from vispa_green.model.planning import GreenWindow, JobRequest, Outlook, Policy, Promise, Signal
+from vispa_green.model.planning import GreenWindow, JobRequest, Move, Outlook, Policy, Promise, Signal
 
 __all__ = [
     "Binding",
@@ -51,6 +52,7 @@ __all__ = [
     "Quantity",
     "GreenWindow",
     "JobRequest",
+    "Move",
     "Outlook",
     "Policy",
     "Promise",
@@ -61,6 +63,7 @@ __all__ = [
     "JobPresence",
     "Ledger",
     "NodeEnergy",
+    "QueueEntry",
     "Selection",
     "SpooledInterval",
 ]

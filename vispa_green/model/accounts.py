@@ -10,7 +10,7 @@ from typing import Protocol
 from vispa_green.model.energy import NodeInterval
 from vispa_green.model.grid import GridValue, Quantity
 from vispa_green.model.node import Component, JobId, Quality
-from vispa_green.model.planning import Promise
+from vispa_green.model.planning import Move, Promise
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,22 @@ class JobFact:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueEntry:
+    """A job, a task of an array or a component of a het job as the batch system's queue shows it now."""
+
+    job_id: JobId
+    display_id: str
+    user: str
+    state: str
+    reason: str
+    """Why it waits, in the batch system's word."""
+    begin: datetime | None
+    """It starts at this time or later."""
+    cpus: int
+    time_limit: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
     """Which jobs a query is about: empty means all. Times select jobs that overlap ``[start, end)``."""
 
@@ -147,6 +163,12 @@ class Ledger(Protocol):
 
     def promises(self, job_ids: Sequence[JobId] = ()) -> list[Promise]:
         """Return the promises of these jobs, or all."""
+
+    def append_moves(self, moves: Sequence[Move]) -> None:
+        """Keep how planned starts were changed; raise `LedgerError` where nothing can be kept, also without any."""
+
+    def moves(self, job_ids: Sequence[JobId] = ()) -> list[Move]:
+        """Return the moves of these jobs, or all, in the order in which they were made."""
 
     def append_job_facts(self, facts: Sequence[JobFact], recorded: datetime) -> int:
         """Add what is new about jobs; return how many."""

@@ -21,6 +21,8 @@ class JobRequest:
     cpus: int = 1
     is_held: bool = False
     """Asked again: the job was held before, so on release it would stand before those who came later."""
+    asked_first: datetime | None = None
+    """When a job that is asked about again was asked about first; a limit on the wait itself counts from then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,4 +102,22 @@ class Promise:
     mean: float | None
     mean_if_started_now: float | None
     policy: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A planned start that was changed while the job waited; the promise itself stays as it was given."""
+
+    job_id: JobId
+    submitted: datetime
+    """Of the promise: job ids come again."""
+    moved_at: datetime
+    moved_by: str
+    before: datetime
+    after: datetime
+    quantity: Quantity
+    mean_before: float | None
+    """Over the job's length at either start, by what was known when it was moved."""
+    mean_after: float | None
     reason: str
