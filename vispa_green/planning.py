@@ -82,7 +82,7 @@ def plan(
     without a length.
     """
     request = wish.request(now)
-    window = _window(request, signals, policy, outlook)
+    window = choose(request, signals, policy, outlook)
     if wish.finish_by is None and wish.max_delay is None:
         window = replace(window, reason="starts at once: neither a deadline nor a delay was allowed")
     return Plan(
@@ -94,9 +94,10 @@ def plan(
     )
 
 
-def _window(
+def choose(
     request: JobRequest, signals: Mapping[Quantity, Signal], policy: Policy, outlook: Outlook | None
 ) -> GreenWindow:
+    """Return the policy's window, in the first quantity of `PREFERENCE` in which it knows its mean."""
     windows = [policy.choose(request, signals[quantity], outlook) for quantity in PREFERENCE if quantity in signals]
     if not windows:
         end = request.earliest + request.duration

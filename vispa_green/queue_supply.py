@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from vispa_green.config import SlurmSection
 from vispa_green.errors import SlurmError
-from vispa_green.model import Outlook, Policy
+from vispa_green.model import JobId, Outlook, Policy
 from vispa_green.slurm.commands import available
-from vispa_green.slurm.queue import machine_ahead
+from vispa_green.slurm.queue import QueuedJob, lay_out, machine_ahead, machine_now
 
 
 def what_lies_ahead(policy: Policy, settings: SlurmSection, now: datetime) -> tuple[Outlook | None, tuple[str, ...]]:
@@ -22,3 +24,29 @@ def what_lies_ahead(policy: Policy, settings: SlurmSection, now: datetime) -> tu
         return machine_ahead(now, timeout_s=settings.timeout_s), ()
     except SlurmError as error:
         return None, (f"{error}; planned without the queue",)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSeen:
+    """Slurm's queue as it was asked for once, to plan several held jobs one after the other."""
+
+    cpus: int
+    jobs: tuple[QueuedJob, ...]
+
+    def ahead(self, now: datetime, without: Collection[JobId]) -> Outlook:
+        """Return the outlook without one job, which is not in its own way."""
+        return lay_out(now, self.cpus, (job for job in self.jobs if job.job_id not in without))
+
+    def after(self, moved: Collection[JobId], begin: datetime) -> QueueSeen:
+        """Return the queue after a move, so that the next plan makes room for it."""
+        jobs = (replace(job, begin=begin) if job.job_id in moved else job for job in self.jobs)
+        return QueueSeen(self.cpus, tuple(jobs))
+
+
+def queue_seen(settings: SlurmSection) -> tuple[QueueSeen | None, tuple[str, ...]]:
+    """Return the queue now, or warnings."""
+    try:
+        cpus, jobs = machine_now(timeout_s=settings.timeout_s)
+    except SlurmError as error:
+        return None, (f"{error}; planned without the queue",)
+    return QueueSeen(cpus, tuple(jobs)), ()

@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 from lab import gridserver as lab
 
+from vispa_green.cli._grid import stamp
 from vispa_green.ledgers import open_ledger
 from vispa_green.model import (
     Component,
     EnergyEntry,
     JobShare,
+    Move,
     NodeInterval,
     Promise,
     Quality,
@@ -100,8 +102,48 @@ def test_a_promise_is_held_against_measured_values(config: Path) -> None:
     assert job["covered_fraction"] == 1
     assert job["measured_mean"] == pytest.approx(job["gco2"], abs=0.01), "one kWh"
     assert job["verdict"] in {"better", "worse", "same"}
+    assert (job["moves"], job["last_planned_start"]) == ([], job["planned_start"])
     told = run(config, "green", "7").stdout
+    assert "moved" not in told
     assert "WORSE" in told or "Saved" in told or "no difference" in told
     unknown = run(config, "green", "8")
     assert unknown.returncode == 1
     assert "no green submission" in unknown.stderr
+
+
+def test_a_moved_start_is_told_with_its_first_plan(config: Path) -> None:
+    store = open_ledger(f"sqlite://{config.parent}/ledger.sqlite", create=True)
+    start, co2 = NOW + HOUR, Quantity.CARBON_INTENSITY
+    store.append_promise(
+        Promise("7", "ada", NOW, start, HOUR, NOW + 9 * HOUR, co2, 300, 400, "best_mean", "greenest")
+    )
+    for hours in (2, 4):
+        store.append_moves(
+            [Move("7", NOW, NOW, "root", start, start + hours * HOUR, co2, 301.0, 200.0 + hours, "now greener")]
+        )
+        told = run(config, "green", "7").stdout
+        assert ("moved once" in told) == (hours == 2)
+    assert "moved 2 times, last to" in told
+    assert "now greener" in told
+    (job,) = json.loads(run(config, "green", "7", "--json").stdout)["jobs"]
+    assert job["planned_start"] == stamp(start)
+    assert job["last_planned_start"] == job["moves"][-1]["to"] == stamp(start + 4 * HOUR)
+    assert job["moves"][1] == {
+        "moved_at": stamp(NOW), "moved_by": "root", "from": stamp(start), "to": stamp(start + 4 * HOUR),
+        "quantity": "gco2_per_kwh", "forecast_mean_from": 301.0, "forecast_mean_to": 204.0, "reason": "now greener",
+    }  # fmt: skip
+    store.close()
+
+
+def test_replanning_without_slurm_or_jobs_says_what_is_missing(config: Path) -> None:
+    none = run(config, "replan")
+    assert (none.returncode, none.stdout) == (0, "No green job waits for its start.\n")
+    store = open_ledger(f"sqlite://{config.parent}/ledger.sqlite", create=True)
+    co2 = Quantity.CARBON_INTENSITY
+    store.append_promise(Promise("7", "ada", NOW, NOW, HOUR, NOW + 9 * HOUR, co2, 300, 400, "best_mean", "greenest"))
+    store.close()
+    disabled, unknown = run(config, "replan", "-a"), run(config, "replan", "8")
+    assert (disabled.returncode, unknown.returncode) == (1, 1)
+    assert "[slurm] enabled is false" in disabled.stderr
+    assert "no green submission is known of job 8" in unknown.stderr
+    assert run(config, "replan", "--dry-run", "--json").returncode == 0, "none of mine"

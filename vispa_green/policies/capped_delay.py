@@ -15,7 +15,7 @@ CAP = timedelta(hours=6)
 
 
 class CappedDelay:
-    """Chooses as `BestMean` does among the starts up to ``cap`` after the earliest."""
+    """Chooses as `BestMean` does among the starts up to ``cap`` after the job was first asked about."""
 
     looks_at_queue = False
 
@@ -26,12 +26,13 @@ class CappedDelay:
 
     def choose(self, request: JobRequest, signal: Signal, outlook: Outlook | None = None) -> GreenWindow:
         """Return the greenest window that starts in time."""
-        finish_by = min(request.finish_by, request.earliest + self._cap + request.duration)
+        finish_by = min(request.finish_by, (request.asked_first or request.earliest) + self._cap + request.duration)
         window = self._best.choose(replace(request, finish_by=finish_by), signal)
         if window.start == request.earliest or finish_by == request.finish_by:
             return window
         hours = self._cap / timedelta(hours=1)
-        return replace(window, reason=f"the greenest time of the next {hours:g} hours")
+        since = "next" if request.asked_first is None else "first"
+        return replace(window, reason=f"the greenest time of the {since} {hours:g} hours")
 
 
 def policy() -> Policy:

@@ -38,8 +38,13 @@ class QueuedJob:
 
 def machine_ahead(at: datetime, *, timeout_s: float) -> QueueOutlook:
     """Ask Slurm for its queue and CPUs; raise `SlurmError` where it does not answer."""
+    return lay_out(at, *machine_now(timeout_s=timeout_s))
+
+
+def machine_now(*, timeout_s: float) -> tuple[int, list[QueuedJob]]:
+    """Return Slurm's CPUs and jobs, for who lays them out more than once; raise `SlurmError` as above."""
     cpus = parse_sinfo(run(SINFO, timeout_s=timeout_s))
-    return lay_out(at, cpus, parse_squeue(run(SQUEUE, timeout_s=timeout_s)))
+    return cpus, parse_squeue(run(SQUEUE, timeout_s=timeout_s))
 
 
 def lay_out(at: datetime, cpus: int, jobs: Iterable[QueuedJob]) -> QueueOutlook:
