@@ -71,6 +71,8 @@ class Daemons:
                 start_new_session=True,
                 umask=0o022,
             )
+        for earlier in tuple(_children):  # one that died and is started again here is not asked for otherwise
+            birth_ticks(earlier)
         _children[child.pid] = child
         self._pid_file(name).write_text(f"{child.pid} {birth_ticks(child.pid) or 0}\n")
 
