@@ -106,7 +106,9 @@ def outcome(
         if promise.policy == PAUSING:
             at_submission = carbon_of(in_one_piece(charged, promise.submitted), intensity)
         else:
-            at_submission = carbon_of(charged, intensity, promise.submitted - start)
+            # An agent's interval may begin just before Slurm's whole second; nothing moves to before submission.
+            began = min([start, *(posting.start for posting in charged[:1])])
+            at_submission = carbon_of(charged, intensity, promise.submitted - began)
     mean = weighted_mean(charged, measured.get(promise.quantity))
     return Outcome(promise, start, end, energy_uj, actual, at_submission, mean, moves_of(promise, moves))
 

@@ -70,6 +70,15 @@ def test_the_same_energy_at_submission_is_the_yardstick(
     assert found.delay == timedelta(0)
 
 
+def test_energy_from_just_before_slurms_second_is_not_moved_to_before_the_submission() -> None:
+    """The grid is known from the submission on; a third of a second before it would make the whole unknown."""
+    early = replace(posting(2), start=T0 + 2 * HOUR - timedelta(seconds=0.3))
+    found = outcome(PROMISE, [fact()], [early], measured(400, 300, 100))
+    assert found.at_submission is not None
+    assert found.at_submission.covered_fraction == 1
+    assert found.verdict is Verdict.BETTER
+
+
 def test_a_job_that_paused_is_compared_with_one_piece_at_submission() -> None:
     """Two hours of work, the second after a pause of three: 400, 300 at once, 400, 100 with the pause."""
     promise = replace(PROMISE, policy=PAUSING, planned_start=T0)
