@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -88,12 +88,29 @@ def _is_wanting(
     values: Sequence[GridValue], start: datetime, end: datetime, now: datetime, options: GridSection
 ) -> bool:
     ahead = [value for value in values if value.end > now] if end > now else list(values)
-    age = now - max((value.fetched_at for value in ahead), default=datetime.min.replace(tzinfo=UTC))
-    if end > now and age > timedelta(seconds=options.refresh_s):
+    if end > now and now - _newest_fetch(ahead) > timedelta(seconds=options.refresh_s):
         return True
     past = [value for value in values if value.kind is GridKind.MEASURED]
-    known = past if end <= now else values
-    return not _is_covered(known, start, end) and age > min(SHORTEST_REFRESH, timedelta(seconds=options.refresh_s))
+    gap = _first_gap(past if end <= now else values, start, end)
+    if gap is None:
+        return False
+    # Whoever asked last may have asked for a later span: what counts is who would have got the first gap, too.
+    asked = _newest_fetch(value for value in values if value.start <= gap)
+    return now - asked > min(SHORTEST_REFRESH, timedelta(seconds=options.refresh_s))
+
+
+def _newest_fetch(values: Iterable[GridValue]) -> datetime:
+    return max((value.fetched_at for value in values), default=datetime.min.replace(tzinfo=UTC))
+
+
+def _first_gap(values: Sequence[GridValue], start: datetime, end: datetime) -> datetime | None:
+    """Return the first moment of ``[start, end)`` at which some quantity is unknown, ``None`` if all is known."""
+    gaps = []
+    for quantity in Quantity:
+        signal = GridSignal.from_values(values, quantity)
+        moments = [start, *(edge for edge in signal.edges if start < edge < end)]
+        gaps += [moment for moment in moments if not signal.covers(moment, moment)][:1]
+    return min(gaps, default=None)
 
 
 def _is_covered(values: Sequence[GridValue], start: datetime, end: datetime) -> bool:

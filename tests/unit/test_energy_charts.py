@@ -244,3 +244,30 @@ def test_the_next_provider_fills_in(server: lab.GridServer, tmp_path: Path) -> N
     found = what_is_known(NOON, NOON + timedelta(hours=3), options=options, ledger=None, now=NOON)
     assert found.signals()[CO2].covers(NOON, NOON + timedelta(hours=3))
     assert [warning.partition(":")[0] for warning in found.warnings] == ["energy_charts"]
+
+
+def test_an_earlier_span_is_asked_for_though_a_later_one_was_just_fetched(
+    server: lab.GridServer, tmp_path: Path
+) -> None:
+    store = ledger_at(f"sqlite://{tmp_path}/ledger.sqlite")
+    assert store is not None
+    options = GridSection.model_validate({"energy_charts": {"base_url": server.base_url}})
+    end = NOON - timedelta(minutes=30)
+    what_is_known(NOON - timedelta(hours=1), end, options=options, ledger=store, now=NOON)
+    soon = NOON + timedelta(seconds=5)
+    found = what_is_known(NOON - timedelta(hours=6), end, options=options, ledger=store, now=soon)
+    store.close()
+    assert all(s.covers(NOON - timedelta(hours=6), end) for s in found.signals(GridKind.MEASURED).values())
+
+
+def test_what_is_not_published_yet_is_not_asked_for_at_every_call(server: lab.GridServer, tmp_path: Path) -> None:
+    store = ledger_at(f"sqlite://{tmp_path}/ledger.sqlite")
+    assert store is not None
+    options = GridSection.model_validate({"energy_charts": {"base_url": server.base_url}})
+    asked = []
+    for seconds in (0, 5, 50, 70):
+        now = NOON + timedelta(minutes=30, seconds=seconds)
+        what_is_known(NOON - timedelta(hours=1), NOON + timedelta(minutes=20), options=options, ledger=store, now=now)
+        asked.append(len(server.requests))
+    store.close()
+    assert asked[0] == asked[1] == asked[2] < asked[3]
