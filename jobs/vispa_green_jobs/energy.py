@@ -19,8 +19,8 @@ from typing import Self
 
 import psutil
 
-from vispa_green.carbon import GridSignal, carbon_of, without_overlap
 from vispa_green.config import SlurmSection
+from vispa_green.energy.carbon import GridSignal, carbon_of, without_overlap
 from vispa_green.errors import VispaGreenError
 from vispa_green.model import Binding, Instant, JobFact, JobId, JobPosting
 from vispa_green.session import Session
@@ -152,7 +152,7 @@ def cost_of(session: Session, segment: Segment, until: datetime | None, failure:
         postings = clipped(postings, moment(segment.start), end)
     if not postings:
         return Cost(f"{source}: nothing in the account yet; `vispa-green jobs check` asks again")
-    from vispa_green.reports.jobs import energy_parts, worst
+    from vispa_green.energy.jobs import energy_parts, worst
 
     carbon = carbon_of(postings, intensity) if intensity else None
     quality = worst(posting.quality for posting in postings)
@@ -168,7 +168,7 @@ def cost_of(session: Session, segment: Segment, until: datetime | None, failure:
 
 def _asked(session: Session, job_id: JobId) -> tuple[list[JobPosting], GridSignal | None]:
     """Return what the job was charged and the grid's carbon intensity meanwhile; Slurm need not be asked."""
-    from vispa_green.reports.collect import JobChoice, collect
+    from vispa_green.answers.jobs import JobChoice, collect
 
     without_slurm = session.config.model_copy(update={"slurm": SlurmSection(enabled=False)})
     material = collect(replace(session, config=without_slurm), JobChoice(job_ids=(job_id,)))

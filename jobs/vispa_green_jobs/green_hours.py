@@ -15,16 +15,16 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
+from vispa_green.answers.grid import ledger_at, what_is_known
 from vispa_green.errors import NotCovered, UsageError
-from vispa_green.grid_supply import ledger_at, what_is_known
-from vispa_green.local_zone import local_zone
+from vispa_green.green.planning import PREFERENCE
+from vispa_green.green.promises import PAUSING
+from vispa_green.green.stretches import PausableWork, Stretch, stretches
 from vispa_green.model import Promise, Signal
-from vispa_green.planning import PREFERENCE
-from vispa_green.promises import PAUSING
 from vispa_green.session import Session
-from vispa_green.slurm_time import parse_duration, parse_time
-from vispa_green.stretches import PausableWork, Stretch, stretches
-from vispa_green.time_limit import within
+from vispa_green.times.local_zone import local_zone
+from vispa_green.times.slurm_time import parse_duration, parse_time
+from vispa_green.times.time_limit import within
 from vispa_green_jobs.files import write_whole
 from vispa_green_jobs.record import Segment, moment
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from vispa_green.reports.units import duration_text, energy_text, mass_text, percent_text
+from vispa_green.units import duration_text, energy_text, mass_text, percent_text
 from vispa_green_jobs.job import Job
 from vispa_green_jobs.record import Record, Segment, moment
 

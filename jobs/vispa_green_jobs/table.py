@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from vispa_green.reports.units import energy_text
+from vispa_green.units import energy_text
 from vispa_green_jobs import record as records
 from vispa_green_jobs.definition import Operator
 from vispa_green_jobs.errors import JobError

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from vispa_green.carbon import GridSignal
+from vispa_green.energy.carbon import GridSignal
 from vispa_green.errors import VispaGreenError
 from vispa_green.model import GridKind, Ledger, Quantity
 from vispa_green_sim.errors import SeriesError, place

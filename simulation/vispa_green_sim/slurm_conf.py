@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vispa_green.errors import SlurmError, TimeFormatError
 from vispa_green.slurm.hostlist import expand
-from vispa_green.slurm_time import parse_duration
+from vispa_green.times.slurm_time import parse_duration
 from vispa_green_sim.errors import MachineError, place
 from vispa_green_sim.machine import Machine, NodeClass, NodePower, Partition
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from lab import gridserver as lab
 
-from vispa_green.carbon import GridSignal
 from vispa_green.config import GridSection
+from vispa_green.energy.carbon import GridSignal
 from vispa_green.errors import GridError
 from vispa_green.grid import PROVIDERS
 from vispa_green.model import GridProvider, Quantity

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vispa_green.carbon import GridSignal
+from vispa_green.energy.carbon import GridSignal
 from vispa_green.errors import NotCovered
+from vispa_green.green.outlook import Claim, QueueOutlook, outlook
 from vispa_green.model import GridKind, GridValue, JobRequest, Quantity
-from vispa_green.outlook import Claim, QueueOutlook, outlook
 from vispa_green.policies import POLICIES
 from vispa_green.policies.capped_delay import CAP, CappedDelay
 from vispa_green.policies.lowest_slots import LowestSlots

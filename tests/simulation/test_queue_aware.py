@@ -21,9 +21,9 @@ from vispa_green_sim.result import Run
 from vispa_green_sim.workload import Workload
 
 from tests.simulation.traces import KTH, made, trace
-from vispa_green.carbon import GridSignal
+from vispa_green.energy.carbon import GridSignal
+from vispa_green.green.outlook import LIMIT_USED, Claim, outlook
 from vispa_green.model import GridKind, GridValue, JobRequest, Policy, Quantity
-from vispa_green.outlook import LIMIT_USED, Claim, outlook
 from vispa_green.policies.best_mean import BestMean
 from vispa_green.policies.queue_aware import QueueAware
 

@@ -9,8 +9,8 @@ import pytest
 from lab.cluster import Cluster
 
 from vispa_green.errors import TimeFormatError
-from vispa_green.local_zone import local_zone
-from vispa_green.slurm_time import parse_duration, parse_time
+from vispa_green.times.local_zone import local_zone
+from vispa_green.times.slurm_time import parse_duration, parse_time
 
 pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
 

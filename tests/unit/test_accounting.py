@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vispa_green.accounting import counter_difference, split_exact
+from vispa_green.energy.accounting import counter_difference, split_exact
 from vispa_green.errors import CounterReset, UnbalancedEntry
 from vispa_green.model import Component, EnergyEntry, JobShare, Quality
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from lab import gridserver as lab
 
+from vispa_green.answers.grid import ledger_at, what_is_known
 from vispa_green.config import EnergyChartsSection, GridSection
 from vispa_green.errors import GridDataError, GridUnavailable
 from vispa_green.grid.energy_charts import provider
-from vispa_green.grid_supply import ledger_at, what_is_known
 from vispa_green.model import GridKind, GridValue, Quantity
 
 CO2, SHARE = Quantity.CARBON_INTENSITY, Quantity.RENEWABLE_SHARE

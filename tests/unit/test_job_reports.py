@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vispa_green.carbon import GridSignal
+from vispa_green.energy.carbon import GridSignal
+from vispa_green.energy.jobs import HOLE, EnergyParts, GridBackground, JobEnergy, charged_spans, job_energies
 from vispa_green.model import (
     Component,
     GridKind,
@@ -20,8 +21,7 @@ from vispa_green.model import (
     Quality,
     Quantity,
 )
-from vispa_green.reports.jobs import HOLE, EnergyParts, GridBackground, JobEnergy, charged_spans, job_energies
-from vispa_green.reports.units import UJ_PER_WH, energy_text, mass_text, percent_text
+from vispa_green.units import UJ_PER_WH, energy_text, mass_text, percent_text
 
 START = datetime(2026, 11, 16, 12, tzinfo=UTC)
 KWH = 1000 * UJ_PER_WH

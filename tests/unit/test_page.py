@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lab.story import Story
 
+from vispa_green.energy.power import Bins, NodePower, node_powers
 from vispa_green.ledgers import open_ledger
 from vispa_green.model import Component, JobFact, JobPosting, NodeEnergy, Promise, Quality, Quantity
 from vispa_green.reports.page import colour_keys
-from vispa_green.reports.power import Bins, NodePower, node_powers
 
 ME = pwd.getpwuid(os.getuid()).pw_name
 START = datetime(2026, 11, 20, 9, tzinfo=UTC)

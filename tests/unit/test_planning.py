@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from vispa_green.carbon import GridSignal
+from vispa_green.energy.carbon import GridSignal
 from vispa_green.errors import NotCovered, UsageError
+from vispa_green.green.planning import Plan, Wish, plan
 from vispa_green.model import GridKind, GridValue, Quantity
-from vispa_green.planning import Plan, Wish, plan
 from vispa_green.policies import POLICIES
 
 T0 = datetime(2026, 6, 1, tzinfo=UTC)

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vispa_green.carbon import GridSignal, without_overlap
-from vispa_green.local_zone import local_zone, zone_name
+from vispa_green.energy.carbon import GridSignal, without_overlap
+from vispa_green.green.promises import PAUSING, Verdict, belongs, in_one_piece, outcome
 from vispa_green.model import (
     Component,
     GridKind,
@@ -25,7 +25,7 @@ from vispa_green.model import (
     Quality,
     Quantity,
 )
-from vispa_green.promises import PAUSING, Verdict, belongs, in_one_piece, outcome
+from vispa_green.times.local_zone import local_zone, zone_name
 
 T0 = datetime(2026, 6, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

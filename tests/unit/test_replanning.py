@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vispa_green.carbon import GridSignal
+from vispa_green.answers.queue import QueueSeen
+from vispa_green.energy.carbon import GridSignal
 from vispa_green.errors import NotCovered
+from vispa_green.green.outlook import Claim, QueueOutlook, outlook
+from vispa_green.green.promises import PAUSING
+from vispa_green.green.replanning import MIN_GAIN, MIN_SHIFT, ROUNDING, Decision, Held, decide, held
 from vispa_green.model import GridKind, GridValue, Move, Promise, Quantity, QueueEntry, Signal
-from vispa_green.outlook import Claim, QueueOutlook, outlook
 from vispa_green.policies import POLICIES
 from vispa_green.policies.best_mean import BestMean
 from vispa_green.policies.capped_delay import CAP, CappedDelay
-from vispa_green.promises import PAUSING
-from vispa_green.queue_supply import QueueSeen
-from vispa_green.replanning import MIN_GAIN, MIN_SHIFT, ROUNDING, Decision, Held, decide, held
 from vispa_green.slurm.begin import parse
 from vispa_green.slurm.queue import QueuedJob
 

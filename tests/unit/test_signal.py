@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vispa_green.carbon import GridSignal, carbon_of, grams
+from vispa_green.energy.carbon import GridSignal, carbon_of, grams
 from vispa_green.errors import NotCovered
 from vispa_green.model import Component, GridKind, GridValue, JobPosting, Quality, Quantity
 

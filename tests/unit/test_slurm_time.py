@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vispa_green.errors import TimeFormatError
-from vispa_green.slurm_time import parse_duration, parse_time
+from vispa_green.times.slurm_time import parse_duration, parse_time
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 22, 7, 35, 30, tzinfo=UTC)

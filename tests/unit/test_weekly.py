@@ -19,13 +19,13 @@ from hypothesis import strategies as st
 from lab.mailsink import MailSink
 from lab.story import Story
 
+from vispa_green.energy.jobs import EnergyParts, GridBackground, JobEnergy, job_energies
+from vispa_green.energy.weekly import Week, WeekFigures, advice, weekly_report
 from vispa_green.errors import UsageError
 from vispa_green.ledgers import open_ledger
 from vispa_green.model import Component, JobFact, Quality, Quantity, Selection
-from vispa_green.reports.jobs import EnergyParts, GridBackground, JobEnergy, job_energies
 from vispa_green.reports.render import render_weekly
-from vispa_green.reports.units import UJ_PER_WH
-from vispa_green.reports.weekly import Week, WeekFigures, advice, weekly_report
+from vispa_green.units import UJ_PER_WH
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ME = pwd.getpwuid(os.getuid()).pw_name

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from vispa_green.accounting import Accountant
 from vispa_green.agent.loop import Agent, Pace
 from vispa_green.agent.sampling import NodeReader, find_meters
 from vispa_green.agent.spool import Spool
 from vispa_green.agent.watch import BindingSource, JobWatch
 from vispa_green.attribution import MODELS
 from vispa_green.config import Config
+from vispa_green.energy.accounting import Accountant
 from vispa_green.errors import ConfigError
 from vispa_green.host import Host
 from vispa_green.idle_policies import IDLE_POLICIES

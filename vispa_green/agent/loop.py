@@ -6,10 +6,10 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vispa_green.accounting import Accountant, Baseline, NodePass
 from vispa_green.agent.sampling import NodeReader
 from vispa_green.agent.spool import Spool
 from vispa_green.agent.watch import JobWatch
+from vispa_green.energy.accounting import Accountant, Baseline, NodePass
 from vispa_green.errors import LedgerError, SpoolError
 from vispa_green.model import Instant, Ledger
 

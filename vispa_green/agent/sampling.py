@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from vispa_green.accounting import DeviceReading, NodePass
 from vispa_green.agent.watch import JobWatch
 from vispa_green.config import MetersSection
+from vispa_green.energy.accounting import DeviceReading, NodePass
 from vispa_green.errors import MeterError
 from vispa_green.host import Host
 from vispa_green.meters import METERS

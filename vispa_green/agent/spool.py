@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from vispa_green.accounting import Baseline
+from vispa_green.energy.accounting import Baseline
 from vispa_green.errors import SpoolError
 from vispa_green.model import NodeInterval, SpooledInterval
 

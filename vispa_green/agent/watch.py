@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from vispa_green.accounting import SeenJob
+from vispa_green.energy.accounting import SeenJob
 from vispa_green.model import Binding, JobId, Tracker
 
 BindingSource = Callable[[JobId], Binding]

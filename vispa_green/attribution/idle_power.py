@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from vispa_green.accounting import split_exact
+from vispa_green.energy.accounting import split_exact
 from vispa_green.errors import ConfigError
 from vispa_green.model import AttributionModel, Component, EnergySplit, NodeActivity
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 
+from vispa_green.energy.jobs import EnergyParts, JobEnergy
 from vispa_green.errors import UsageError, did_you_mean
-from vispa_green.reports.jobs import EnergyParts, JobEnergy
-from vispa_green.reports.units import UJ_PER_J, duration_text, energy_text, mass_text, percent_text
+from vispa_green.units import UJ_PER_J, duration_text, energy_text, mass_text, percent_text
 
 Show = Callable[[JobEnergy, tzinfo], str]
 

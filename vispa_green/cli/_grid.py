@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
+from vispa_green.answers.grid import GridKnowledge, ledger_at, what_is_known
 from vispa_green.errors import UsageError
-from vispa_green.grid_supply import GridKnowledge, ledger_at, what_is_known
 from vispa_green.session import Session
-from vispa_green.slurm_time import parse_duration
+from vispa_green.times.slurm_time import parse_duration
 
 UNIT = {"gco2_per_kwh": "g CO2/kWh", "renewable_share_pct": "% renewable"}
 

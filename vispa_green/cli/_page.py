@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, tzinfo
 
+from vispa_green.answers.grid import what_is_known
+from vispa_green.answers.jobs import JobChoice, Material, collect, open_account
 from vispa_green.cli._grid import UNIT
-from vispa_green.grid_supply import what_is_known
+from vispa_green.green.promises import Outcome, belongs, last_planned, outcome
 from vispa_green.model import GridKind, Ledger, Move, Promise, Selection
-from vispa_green.promises import Outcome, belongs, last_planned, outcome
-from vispa_green.reports.collect import JobChoice, Material, collect, open_account
 from vispa_green.reports.page import GreenJob, PageContent, page_html
 from vispa_green.session import Session
 

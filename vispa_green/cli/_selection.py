@@ -6,9 +6,9 @@ import os
 import re
 from datetime import datetime, time, timedelta, tzinfo
 
+from vispa_green.answers.jobs import JobChoice, user_name
 from vispa_green.errors import UsageError
-from vispa_green.reports.collect import JobChoice, user_name
-from vispa_green.slurm_time import parse_time
+from vispa_green.times.slurm_time import parse_time
 
 _JOB_ID = re.compile(r"(?:\d+(?:[_+]\d+)?|run-[\w.-]+)$")
 _TIME_OF_DAY = re.compile(r"\s*(?:\d{1,2}:\d{2}.*|midnight|noon|elevenses|fika|teatime)\s*$", re.IGNORECASE)

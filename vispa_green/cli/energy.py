@@ -11,15 +11,15 @@ from typing import Any
 
 import click
 
+from vispa_green.answers.jobs import JobChoice, Material, collect
 from vispa_green.cli._fields import FIELDS, Field, chosen_fields, parsable, table
 from vispa_green.cli._grid import print_json, stamp, warn
 from vispa_green.cli._options import config_option, json_option
 from vispa_green.cli._selection import choose
-from vispa_green.local_zone import local_zone
-from vispa_green.reports.collect import JobChoice, Material, collect
-from vispa_green.reports.jobs import JobEnergy
-from vispa_green.reports.units import energy_text, mass_text, percent_text
+from vispa_green.energy.jobs import JobEnergy
 from vispa_green.session import open_session
+from vispa_green.times.local_zone import local_zone
+from vispa_green.units import energy_text, mass_text, percent_text
 
 DEFAULT_FORMAT = "jobid,jobname,user,elapsed,cpuenergy,dramenergy,gpuenergy,idleenergy,energy,co2,quality,coverage"
 

@@ -14,10 +14,10 @@ import click
 from vispa_green.cli._grid import UNIT, known_of, print_json, rounded, span_words, stamp, warn
 from vispa_green.cli._options import config_option, json_option
 from vispa_green.errors import LedgerMissing, SlurmError, UsageError
-from vispa_green.local_zone import local_zone
+from vispa_green.green.promises import Outcome, Verdict, belongs, outcome
 from vispa_green.model import GridKind, JobFact, Ledger, Move, Promise, Selection
-from vispa_green.promises import Outcome, Verdict, belongs, outcome
 from vispa_green.session import Session, open_session
+from vispa_green.times.local_zone import local_zone
 
 
 @click.command("green")

@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 
-from vispa_green.carbon import GridSignal
+from vispa_green.answers.grid import GridKnowledge
 from vispa_green.cli._grid import UNIT, finite, known_of, print_json, rounded, span_words, stamp, warn
 from vispa_green.cli._options import config_option, json_option
+from vispa_green.energy.carbon import GridSignal
 from vispa_green.errors import GridError
-from vispa_green.grid_supply import GridKnowledge
-from vispa_green.local_zone import local_zone
 from vispa_green.model import GridValue, Quantity
 from vispa_green.session import Session, open_session
+from vispa_green.times.local_zone import local_zone
 
 BAR = 40
 FULL_SCALE = {Quantity.CARBON_INTENSITY: 800.0, Quantity.RENEWABLE_SHARE: 100.0}

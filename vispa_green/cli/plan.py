@@ -9,15 +9,15 @@ from typing import Any
 
 import click
 
+from vispa_green.answers.queue import what_lies_ahead
 from vispa_green.cli._grid import UNIT, finite, known_of, print_json, rounded, span_words, stamp, warn
 from vispa_green.cli._options import config_option, json_option
-from vispa_green.local_zone import local_zone
-from vispa_green.planning import GridMeans, Plan, Wish
-from vispa_green.planning import plan as make_plan
+from vispa_green.green.planning import GridMeans, Plan, Wish
+from vispa_green.green.planning import plan as make_plan
 from vispa_green.policies import POLICIES
-from vispa_green.queue_supply import what_lies_ahead
 from vispa_green.session import open_session
-from vispa_green.slurm_time import parse_time
+from vispa_green.times.local_zone import local_zone
+from vispa_green.times.slurm_time import parse_time
 
 
 @click.command("plan")

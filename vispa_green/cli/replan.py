@@ -13,17 +13,17 @@ from typing import Any
 import click
 
 from vispa_green import host
+from vispa_green.answers.queue import QueueSeen, queue_seen
 from vispa_green.cli._grid import UNIT, known_of, print_json, rounded, stamp, warn
 from vispa_green.cli._options import config_option, json_option
 from vispa_green.errors import LedgerError, LedgerMissing, SlurmError, UnknownPlugin, UsageError
-from vispa_green.local_zone import local_zone
+from vispa_green.green.promises import belongs
+from vispa_green.green.replanning import Decision, Held, decide, held
 from vispa_green.model import JobId, Ledger, Move, Policy, Promise, Quantity, QueueEntry, Signal
 from vispa_green.policies import POLICIES
-from vispa_green.promises import belongs
-from vispa_green.queue_supply import QueueSeen, queue_seen
-from vispa_green.replanning import Decision, Held, decide, held
 from vispa_green.session import Session, open_session
 from vispa_green.slurm.begin import entries, set_begin
+from vispa_green.times.local_zone import local_zone
 
 
 @dataclass(frozen=True, slots=True)

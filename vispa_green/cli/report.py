@@ -15,7 +15,7 @@ from vispa_green.errors import MailError, UsageError
 from vispa_green.session import Session, open_session
 
 if TYPE_CHECKING:
-    from vispa_green.reports.weekly import WeeklyReport
+    from vispa_green.energy.weekly import WeeklyReport
 
 
 @click.group("report")
@@ -51,9 +51,9 @@ def weekly(
       vispa-green report weekly --user ada --week 2026-W47 --preview week.html
       vispa-green report weekly --user ada --send
     """
+    from vispa_green.answers.jobs import user_name
+    from vispa_green.energy.weekly import Week
     from vispa_green.reports import mail
-    from vispa_green.reports.collect import user_name
-    from vispa_green.reports.weekly import Week
 
     session = open_session(config_file)
     zone = mail.report_zone(session.config.mail)
@@ -85,7 +85,7 @@ def page(out: Path, starttime: str | None, endtime: str | None, config_file: Pat
     """
     from vispa_green.cli._page import page_text
     from vispa_green.cli._selection import past_time
-    from vispa_green.local_zone import local_zone
+    from vispa_green.times.local_zone import local_zone
 
     session = open_session(config_file)
     now, zone = session.now.utc, local_zone(os.environ)
@@ -100,8 +100,8 @@ def page(out: Path, starttime: str | None, endtime: str | None, config_file: Pat
 
 
 def _weekly_report(session: Session, user: str, week: Any) -> tuple[WeeklyReport, tuple[str, ...]]:  # noqa: ANN401
-    from vispa_green.reports.collect import JobChoice, collect
-    from vispa_green.reports.weekly import weekly_report
+    from vispa_green.answers.jobs import JobChoice, collect
+    from vispa_green.energy.weekly import weekly_report
 
     known_until: datetime = min(week.end, session.now.utc)
     choice = JobChoice(users=(user,), start=week.before.start, end=week.end)

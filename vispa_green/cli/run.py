@@ -14,7 +14,7 @@ import click
 from vispa_green import host
 from vispa_green.cli._options import config_option
 from vispa_green.config import SlurmSection
-from vispa_green.reports.jobs import JobEnergy
+from vispa_green.energy.jobs import JobEnergy
 from vispa_green.session import Session, open_session
 
 
@@ -45,8 +45,8 @@ def command(config_file: Path | None, argv: tuple[str, ...], *, as_json: bool) -
 
 
 def _report(session: Session, job_id: str, *, as_json: bool) -> None:
+    from vispa_green.answers.jobs import JobChoice, collect
     from vispa_green.cli.energy import record
-    from vispa_green.reports.collect import JobChoice, collect
 
     without_slurm = session.config.model_copy(update={"slurm": SlurmSection(enabled=False)})
     material = collect(replace(session, config=without_slurm), JobChoice(job_ids=(job_id,)))
@@ -58,7 +58,7 @@ def _report(session: Session, job_id: str, *, as_json: bool) -> None:
 
 
 def _summary(row: JobEnergy) -> str:
-    from vispa_green.reports.units import energy_text, mass_text
+    from vispa_green.units import energy_text, mass_text
 
     elapsed_s = (row.end - row.start).total_seconds() if row.start and row.end else 0.0
     share = "" if row.renewable_share_pct is None else f", {row.renewable_share_pct:.0f} % renewable"

@@ -29,7 +29,7 @@ from vispa_green import __version__
 from vispa_green.errors import GridDataError, GridError, GridUnavailable
 from vispa_green.grid._plausible import checked
 from vispa_green.model import GridKind, GridProvider, GridValue, Quantity
-from vispa_green.time_limit import within
+from vispa_green.times.time_limit import within
 
 NAME = "energy_charts"
 MEASURED_SHARE = "Renewable share of load"

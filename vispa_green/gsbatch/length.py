@@ -10,7 +10,7 @@ from vispa_green.errors import SlurmError, UsageError
 from vispa_green.gsbatch.argv import CommandLine
 from vispa_green.gsbatch.script import Head
 from vispa_green.slurm.commands import run
-from vispa_green.slurm_time import parse_duration
+from vispa_green.times.slurm_time import parse_duration
 
 _SHOW = ("scontrol", "show", "partition", "--oneliner")
 

@@ -15,20 +15,20 @@ from datetime import datetime, timedelta, tzinfo
 from typing import NamedTuple
 
 from vispa_green import host
+from vispa_green.answers.grid import ledger_at, what_is_known
+from vispa_green.answers.queue import what_lies_ahead
 from vispa_green.errors import LedgerError, UsageError
-from vispa_green.grid_supply import ledger_at, what_is_known
+from vispa_green.green.planning import Plan, Wish, plan
 from vispa_green.gsbatch.argv import CommandLine, Wishes
 from vispa_green.gsbatch.length import job_length
 from vispa_green.gsbatch.script import Head
 from vispa_green.gsbatch.size import job_cpus
-from vispa_green.local_zone import local_zone
 from vispa_green.model import Promise, Quantity
-from vispa_green.planning import Plan, Wish, plan
 from vispa_green.policies import POLICIES
-from vispa_green.queue_supply import what_lies_ahead
 from vispa_green.session import Session, open_session
-from vispa_green.slurm_time import parse_duration, parse_time
-from vispa_green.time_limit import within
+from vispa_green.times.local_zone import local_zone
+from vispa_green.times.slurm_time import parse_duration, parse_time
+from vispa_green.times.time_limit import within
 
 PLANNING_LIMIT_S = 10.0
 RECORDING_LIMIT_S = 5.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vispa_green.accounting import split_exact
+from vispa_green.energy.accounting import split_exact
 from vispa_green.model import IdlePolicy, JobId, NodeActivity
 
 

@@ -20,8 +20,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
+from vispa_green.green.outlook import LIMIT_USED
 from vispa_green.model import GreenWindow, JobRequest, Outlook, Policy, Quantity, Signal
-from vispa_green.outlook import LIMIT_USED
 from vispa_green.policies._windows import (
     NOTHING_GREENER,
     TOO_LATE,

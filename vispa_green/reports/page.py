@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise
 
-from vispa_green.carbon import GridSignal, without_overlap
-from vispa_green.local_zone import zone_name
+from vispa_green.energy.carbon import GridSignal, without_overlap
+from vispa_green.energy.jobs import GridBackground, JobEnergy, energy_parts
+from vispa_green.energy.power import CARRIED, IDLE, OTHERS, SYSTEM, NodePower, node_powers
 from vispa_green.model import BalanceRow, JobPosting, NodeEnergy
-from vispa_green.reports.jobs import GridBackground, JobEnergy, energy_parts
 from vispa_green.reports.plots import aligned_panels, calm, local_dates, svg_text
-from vispa_green.reports.power import CARRIED, IDLE, OTHERS, SYSTEM, NodePower, node_powers
 from vispa_green.reports.render import template
-from vispa_green.reports.units import percent_text
+from vispa_green.times.local_zone import zone_name
+from vispa_green.units import percent_text
 
 NODES_DRAWN, JOBS_LISTED = 8, 100
 SECONDS_MATTER = timedelta(hours=1)

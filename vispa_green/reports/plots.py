@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 
+from vispa_green.energy.jobs import EnergyParts
 from vispa_green.errors import MailError
-from vispa_green.reports.jobs import EnergyParts
-from vispa_green.reports.units import UJ_PER_J, UJ_PER_WH
+from vispa_green.units import UJ_PER_J, UJ_PER_WH
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

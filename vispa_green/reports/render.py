@@ -6,9 +6,9 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from vispa_green.energy.weekly import WeeklyReport
 from vispa_green.reports.plots import COMPONENTS, missing_extra, week_png
-from vispa_green.reports.units import energy_text, mass_text, percent_text
-from vispa_green.reports.weekly import WeeklyReport
+from vispa_green.units import energy_text, mass_text, percent_text
 
 if TYPE_CHECKING:
     from markupsafe import Markup

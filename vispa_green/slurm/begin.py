@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from vispa_green.errors import TimeFormatError
 from vispa_green.model import JobId, QueueEntry
 from vispa_green.slurm.commands import SEPARATOR, run
-from vispa_green.slurm_time import parse_duration
+from vispa_green.times.slurm_time import parse_duration
 
 FIELDS = ("JobID", "JobArrayID", "UserName", "State", "Reason", "EligibleTime", "NumCPUs", "TimeLimit")
 SQUEUE = ("squeue", "-h", "-a", "-r", "-t", "all", "-O", ",".join(f"{field}:{SEPARATOR}" for field in FIELDS))

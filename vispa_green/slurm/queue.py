@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from vispa_green.errors import TimeFormatError
-from vispa_green.outlook import Claim, QueueOutlook, outlook
+from vispa_green.green.outlook import Claim, QueueOutlook, outlook
 from vispa_green.slurm.commands import run
-from vispa_green.slurm_time import parse_duration
+from vispa_green.times.slurm_time import parse_duration
 
 SQUEUE = (
     "squeue", "-h", "-a", "-t", "PENDING,RUNNING", "-S", "-p",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from vispa_green.errors import TimeFormatError
 from vispa_green.slurm.jobs import mebibytes
-from vispa_green.slurm_time import parse_duration
+from vispa_green.times.slurm_time import parse_duration
 from vispa_green_sim.errors import WorkloadError, place
 from vispa_green_sim.inputs import Options
 from vispa_green_sim.inputs._columns import Record, Remarks, Table, table, workload_of

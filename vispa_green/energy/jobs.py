@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from vispa_green.carbon import GridSignal, carbon_of, weighted_mean, without_overlap
+from vispa_green.energy.carbon import GridSignal, carbon_of, weighted_mean, without_overlap
 from vispa_green.model import Component, JobFact, JobId, JobPosting, JobPresence, Quality
 
 MISSING_IS_A_GAP = 0.05

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from vispa_green.model import Component, JobId, JobPosting, NodeEnergy
-from vispa_green.reports.units import energy_text, percent_text
+from vispa_green.units import energy_text, percent_text
 
 MOST_BINS = 192
 SHORTEST_BIN = timedelta(seconds=1)

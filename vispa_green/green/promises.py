@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from vispa_green.carbon import Carbon, GridSignal, carbon_of, weighted_mean, without_overlap
+from vispa_green.energy.carbon import Carbon, GridSignal, carbon_of, weighted_mean, without_overlap
 from vispa_green.model import JobFact, JobId, JobPosting, Move, Promise, Quantity, QueueEntry
 
 PAUSING = "green_hours"

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from vispa_green.carbon import GridSignal
 from vispa_green.config import GridSection
+from vispa_green.energy.carbon import GridSignal
 from vispa_green.errors import GridError, LedgerError, VispaGreenError
 from vispa_green.grid import PROVIDERS
 from vispa_green.ledgers import open_ledger

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
+from vispa_green.answers.grid import what_is_known
+from vispa_green.energy.jobs import GridBackground, JobEnergy, job_energies
 from vispa_green.errors import LedgerError, LedgerMissing, SlurmError
-from vispa_green.grid_supply import what_is_known
 from vispa_green.model import JobFact, JobId, JobPosting, JobPresence, Ledger, Quantity, Selection
-from vispa_green.reports.jobs import GridBackground, JobEnergy, job_energies
 from vispa_green.session import Session
 from vispa_green.slurm import commands
 from vispa_green.slurm.jobs import JobQuery, job_facts, matches

@@ -8,15 +8,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-from vispa_green.carbon import GridSignal, carbon_of, weighted_mean, without_overlap
-from vispa_green.errors import UsageError
-from vispa_green.model import JobId, JobPosting, Quality
-from vispa_green.reports.jobs import (
+from vispa_green.energy.carbon import GridSignal, carbon_of, weighted_mean, without_overlap
+from vispa_green.energy.jobs import (
     EnergyParts,
     GridBackground,
     JobEnergy,
     energy_parts,
 )
+from vispa_green.errors import UsageError
+from vispa_green.model import JobId, JobPosting, Quality
 
 JOBS_THAT_MATTERED = 5
 _WEEK = re.compile(r"(\d{4})-?W(\d{1,2})$", re.IGNORECASE)

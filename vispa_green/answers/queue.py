@@ -1,4 +1,4 @@
-"""What is known of the machine ahead, for policies that look at the queue. Fails softly, like `grid_supply`."""
+"""What is known of the machine ahead, for policies that look at the queue. Fails softly, as for the grid."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Times as people and Slurm write them, zones, and limits on waiting."""
