@@ -175,7 +175,7 @@ def test_our_own_ledger_is_a_history(tmp_path: Path) -> None:
     hour = timedelta(hours=1)
     fact = JobFact(
         "5", "5", "ada", "hep", "cpu", "fit", "COMPLETED", ("n1", "n2"),
-        noon, noon, noon + hour, noon + 3 * hour, 4 * hour, 8, memory_mib=4000, max_rss_mib=900,
+        noon, noon, noon + hour, noon + 3 * hour, 4 * hour, 8, memory_mib=4000, peak_memory_mib=900,
     )  # fmt: skip
     ledger = open_ledger(f"sqlite://{tmp_path / 'ledger.sqlite'}", create=True)
     ledger.append_job_facts([fact], noon)

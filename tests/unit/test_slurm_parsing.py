@@ -70,7 +70,7 @@ def test_a_finished_job_is_read_with_the_memory_of_its_steps() -> None:
         datetime(2026, 11, 22, 7, 39, 27, tzinfo=UTC),
         datetime(2026, 11, 22, 7, 39, 31, tzinfo=UTC),
     )
-    assert (job.memory_mib, job.max_rss_mib, job.time_limit) == (1000, 207, timedelta(days=365))
+    assert (job.memory_mib, job.peak_memory_mib, job.time_limit) == (1000, 207, timedelta(days=365))
 
 
 def test_names_and_comments_may_hold_separators_and_line_breaks() -> None:

@@ -33,7 +33,7 @@ MONDAY = datetime(2026, 11, 9, tzinfo=BERLIN)
 NONE = EnergyParts()
 JOB = JobEnergy(
     job_id="7", display_id="7", user="ada", account="", partition="", name="fit", state="COMPLETED", nodes=("n1",),
-    submit=None, start=MONDAY, end=MONDAY, cpus=16, memory_mib=2048, max_rss_mib=1024,
+    submit=None, start=MONDAY, end=MONDAY, cpus=16, memory_mib=2048, peak_memory_mib=1024,
     cpu_time_ns=0, cpu_efficiency=0.9,
     parts=EnergyParts(cpu_uj=9, idle_uj=1), co2_g=1.0, co2_coverage=1.0, renewable_share_pct=60.0,
     quality=Quality.MEASURED, coverage=1.0, charged=(),
@@ -84,7 +84,7 @@ def test_browner_than_the_grid_means_to_wait_for_green_hours(mine: float, grid: 
 
 
 def test_memory_that_nobody_used_is_named() -> None:
-    said = advice(figures(), 60, [replace(JOB, memory_mib=65536, max_rss_mib=3072)])
+    said = advice(figures(), 60, [replace(JOB, memory_mib=65536, peak_memory_mib=3072)])
     assert "reserved 64 GiB of memory and used 3.0" in said
     assert "--mem=4G" in said
 

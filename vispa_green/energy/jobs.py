@@ -81,7 +81,7 @@ class JobEnergy:
     end: datetime | None
     cpus: int | None
     memory_mib: int | None
-    max_rss_mib: int | None
+    peak_memory_mib: int | None
     cpu_time_ns: int
     cpu_efficiency: float | None
     """CPU time used of the CPU time reserved, while the job was seen."""
@@ -196,7 +196,7 @@ def _row(
         end=fact.end if fact else last,
         cpus=fact.cpus if fact else None,
         memory_mib=fact.memory_mib if fact else None,
-        max_rss_mib=fact.max_rss_mib if fact else None,
+        peak_memory_mib=fact.peak_memory_mib if fact else None,
         cpu_time_ns=cpu_time_ns,
         cpu_efficiency=_efficiency(cpu_time_ns, stays, fact),
         parts=energy_parts(postings) if postings else None,

@@ -195,12 +195,14 @@ def _idle_advice(figures: WeekFigures, jobs: Sequence[JobEnergy]) -> str | None:
 
 def _memory_advice(jobs: Sequence[JobEnergy]) -> str | None:
     wasteful = [
-        job for job in jobs if job.memory_mib and job.max_rss_mib and job.memory_mib - 4 * job.max_rss_mib >= 4096
+        job
+        for job in jobs
+        if job.memory_mib and job.peak_memory_mib and job.memory_mib - 4 * job.peak_memory_mib >= 4096
     ]
     if not wasteful:
         return None
-    job = max(wasteful, key=lambda j: (j.memory_mib or 0) - (j.max_rss_mib or 0))
-    used_gib = (job.max_rss_mib or 0) / 1024
+    job = max(wasteful, key=lambda j: (j.memory_mib or 0) - (j.peak_memory_mib or 0))
+    used_gib = (job.peak_memory_mib or 0) / 1024
     return (
         f"Job {job.display_id} reserved {(job.memory_mib or 0) / 1024:.0f} GiB of memory and used {used_gib:.1f};"
         f" with `--mem={max(1, round(used_gib * 1.25 + 0.5))}G` others can share its node's idle power."

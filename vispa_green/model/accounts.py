@@ -94,8 +94,21 @@ class JobFact:
     time_limit: timedelta | None
     cpus: int | None
     memory_mib: int | None = None
-    max_rss_mib: int | None = None
+    peak_memory_mib: int | None = None
+    """The most that all its tasks and steps can have held at once, an upper bound; ``None``: not known."""
     comment: str = ""
+    uid: int | None = None
+    qos: str = ""
+    project: str = ""
+    """Its workload characterisation key (``--wckey``)."""
+    exit_code: str = ""
+    elapsed: timedelta | None = None
+    """Of the last run, without the time it was suspended."""
+
+    @property
+    def has_run(self) -> bool:
+        """Whether it ever started; one that is cancelled while it waits has a start equal to its end."""
+        return self.start is not None and self.start != self.end
 
 
 @dataclass(frozen=True, slots=True)

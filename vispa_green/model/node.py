@@ -76,11 +76,16 @@ class CpuTime:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """What of a node belongs to a job; ``None`` where that is unknown. GPUs are minor numbers."""
+    """What of a node belongs to a job, and which job it is; ``None`` where that is unknown. GPUs are minor numbers."""
 
     uid: int | None = None
     allocated_cpus: int | None = None
     gpus: tuple[int, ...] | None = None
+    submitted: datetime | None = None
+    """When Slurm took the job: with its number, that tells it from every other job."""
+    tasks: int | None = None
+    cpus_per_task: int | None = None
+    """How the job was asked for: the number of tasks, and CPUs for each."""
 
     def or_else(self, other: Binding) -> Binding:
         """Return this binding with its unknowns filled from ``other``."""
@@ -88,6 +93,9 @@ class Binding:
             other.uid if self.uid is None else self.uid,
             other.allocated_cpus if self.allocated_cpus is None else self.allocated_cpus,
             other.gpus if self.gpus is None else self.gpus,
+            other.submitted if self.submitted is None else self.submitted,
+            other.tasks if self.tasks is None else self.tasks,
+            other.cpus_per_task if self.cpus_per_task is None else self.cpus_per_task,
         )
 
 

@@ -76,7 +76,7 @@ def parse_sacct(text: str) -> list[JobFact]:
         if not step:
             facts[job_id] = _fact(row)
         elif job_id in facts and (rss := mebibytes(row["MaxRSS"])) is not None:
-            facts[job_id] = replace(facts[job_id], max_rss_mib=max(rss, facts[job_id].max_rss_mib or 0))
+            facts[job_id] = replace(facts[job_id], peak_memory_mib=max(rss, facts[job_id].peak_memory_mib or 0))
     return list(facts.values())
 
 

@@ -48,5 +48,5 @@ def _record(number: int, fact: JobFact, remarks: Remarks) -> Record | None:
         account=fact.account,
         partition=fact.partition,
         job_name=fact.name,
-        used_memory_mib=fact.max_rss_mib or 0,
+        used_memory_mib=fact.peak_memory_mib or 0,
     )
