@@ -28,9 +28,9 @@ from vispa_green_sim.engine import simulate
 from vispa_green_sim.forecasts import Forecasts, forecasts_of
 from vispa_green_sim.grid import GridClock, GridSeries, from_csv
 from vispa_green_sim.inputs import Options, read_workload
+from vispa_green_sim.interventions import Knowledge, Trial
+from vispa_green_sim.interventions.green_windows import GreenWindows
 from vispa_green_sim.machine import Machine
-from vispa_green_sim.measures import Plan, Setting
-from vispa_green_sim.measures.green_windows import GreenWindows
 from vispa_green_sim.result import Run
 from vispa_green_sim.workload import Workload
 
@@ -76,7 +76,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a rule changed against the run without measures, on the same input."""
+    """What a rule changed against the run without interventions, on the same input."""
 
     trace: str
     adoption_pct: int
@@ -176,7 +176,7 @@ def compared(case: Case, before: Run, after: Run, adopts: np.ndarray, clock: Gri
 
 
 def rows(group: tuple[Case, ...]) -> list[Row]:
-    """Make the runs of one trace, adoption and seed; they share the run without measures."""
+    """Make the runs of one trace, adoption and seed; they share the run without interventions."""
     first = group[0]
     workload = shaken(trace(first.trace), first.seed)
     machine = Machine.of_processors(TRACES[first.trace][1])
@@ -184,13 +184,13 @@ def rows(group: tuple[Case, ...]) -> list[Row]:
     adopts = adopters(workload, Adoption(first.adoption_pct / 100), first.seed)
     before = simulate(workload, machine)
     perfect = Perfect(clock, workload.submit_s[-1] + SLACK_S + LONGEST_VIEW_S)
-    plan = Plan.of(workload, machine, [CPU_MW] * len(workload))
+    trial = Trial.of(workload, machine, [CPU_MW] * len(workload))
     made = []
     for case in group:
         seen: Forecasts = perfect if case.view == "perfect" else forecasts_of(case.view, clock)
-        measure = GreenWindows(RULES[case.rule](), SLACK_S)
-        planned = measure.applied(plan, Setting(seen, adopts, case.seed))
-        after = simulate(workload, machine, measures=planned.for_engine())
+        intervention = GreenWindows(RULES[case.rule](), SLACK_S)
+        changed = intervention.applied(trial, Knowledge(seen, adopts, case.seed))
+        after = simulate(workload, machine, conditions=changed.for_engine())
         made.append(compared(case, before, after, adopts, clock))
     return made
 

@@ -1,1 +1,1 @@
-"""Simulation of green measures on a cluster's own job history; ``docs/simulation/engine.md`` is the tour."""
+"""Simulation of green interventions on a cluster's own job history; ``docs/simulation/engine.md`` is the tour."""

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from vispa_green.model import Quantity
 from vispa_green_sim.errors import PowerError
 from vispa_green_sim.grid import GridClock
-from vispa_green_sim.machine import NodePower
+from vispa_green_sim.machine import NodePowerModel
 from vispa_green_sim.result import Run
 from vispa_green_sim.sleep import CHANGES, WAKE, State
 
@@ -45,7 +45,7 @@ class Energy:
     """By node class and state."""
     dynamic_mj: int
     boots: int
-    """How many times a node was switched on, a measure of wear."""
+    """How many times a node was switched on, what wears them."""
 
     @property
     def total_mj(self) -> int:
@@ -138,7 +138,7 @@ def state_changes(run: Run) -> list[Changes]:
     return found
 
 
-def power_of(power: NodePower, state: State) -> int:
+def power_of(power: NodePowerModel, state: State) -> int:
     """Return what a node draws in a state, in mW; an active one as an idle one, its job's part is dynamic."""
     return {
         State.IDLE: power.idle_mw,

@@ -1,6 +1,6 @@
 """What no rule can beat: the most CO2 that volunteers' delays can save on a machine of this size.
 
-The others' jobs stay where they ran without measures; each volunteer's job may start, in one piece, at any
+The others' jobs stay where they ran without interventions; each volunteer's job may start, in one piece, at any
 time from its submission to its old start plus the slack, on what the others leave of the machine. Finding
 the best of all such schedules is hard, bounding it is not: put a price on each hour's capacity and let
 every job choose its cheapest start alone. For any prices the sum of the costs less the value of the
@@ -30,7 +30,7 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A bound on ``CO2 + price × waiting`` of the volunteers, as savings against the run without measures."""
+    """A bound on ``CO2 + price × waiting`` of the volunteers, as savings against the run without interventions."""
 
     price: float
     """Of a second's delay of one job, in processor-seconds × g/kWh."""
@@ -42,7 +42,7 @@ class Bound:
     def at(self, added_s: float, jobs: int, total: float) -> float:
         """Return the bound in % on what is saved for a mean added wait of ``jobs`` volunteers' jobs.
 
-        ``total`` is the CO2 of the run without measures, in processor-seconds × g/kWh.
+        ``total`` is the CO2 of the run without interventions, in processor-seconds × g/kWh.
         """
         return self.most_saved_pct + 100 * self.price * added_s * jobs / total
 
@@ -66,11 +66,11 @@ class Problem:
     room: Floats = field(repr=False)
     """Processor-seconds of each hour that the others leave."""
     total: float
-    """CO2 of all jobs without measures, processor-seconds × g/kWh."""
+    """CO2 of all jobs without interventions, processor-seconds × g/kWh."""
 
     @classmethod
     def of(cls, run: Run, adopts: npt.NDArray[np.bool_], grid: GridClock, slack_s: int) -> Problem:
-        """Return the problem of a run without measures."""
+        """Return the problem of a run without interventions."""
         submit, start, end = np.asarray(run.workload.submit_s, dtype=np.int64), run.start_s, run.end_s
         processors = np.asarray(run.workload.processors, dtype=np.int64)
         begin = int(submit[0]) // HOUR_S * HOUR_S

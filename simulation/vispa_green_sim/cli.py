@@ -22,13 +22,27 @@ def command() -> None:
 @click.option(
     "--processors", type=click.IntRange(min=1), metavar="P", help="The machine's size (default: the file's)."
 )
-@click.option("--policy", default="easy", show_default=True, metavar="NAME", help="How the queue is served.")
+@click.option(
+    "--scheduler",
+    "--policy",
+    "scheduler",
+    default="easy",
+    show_default=True,
+    metavar="NAME",
+    help="How the queue is served.",
+)
 @click.option(
     "--schedule", type=click.Path(path_type=Path, dir_okay=False), help="Write job_id,submit,start,end here."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON with a stable schema.")
 def replay(
-    file: Path, format_name: str | None, processors: int | None, policy: str, schedule: Path | None, *, as_json: bool
+    file: Path,
+    format_name: str | None,
+    processors: int | None,
+    scheduler: str,
+    schedule: Path | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Play a history once and say how long jobs waited.
 
@@ -37,14 +51,14 @@ def replay(
 
     \b
     Examples:
-      vispa-green simulate replay --workload KTH-SP2-1996-2.1-cln.swf.gz --policy easy
+      vispa-green simulate replay --workload KTH-SP2-1996-2.1-cln.swf.gz --scheduler easy
       vispa-green simulate replay --workload log.swf.gz --processors 240 --schedule out.csv --json
     """
     try:
         from vispa_green_sim.replaying import Request, play
     except ModuleNotFoundError as error:
         raise UsageError(f"the simulation needs {error.name}: pip install 'vispa-green[sim]'") from error
-    play(Request(file, format_name, processors, policy, schedule, as_json))
+    play(Request(file, format_name, processors, scheduler, schedule, as_json))
 
 
 @command.command()
@@ -65,7 +79,7 @@ def study(
     *,
     resume: bool,
 ) -> None:
-    """Ask what measures would bring: scenarios × seeds, with intervals, and a report.
+    """Ask what interventions would bring: scenarios × seeds, with intervals, and a report.
 
     The folder gets report.html, summary.json, replications.csv and users.csv. A study that was killed
     goes on with --resume and ends with the same bytes.
@@ -76,8 +90,8 @@ def study(
       vispa-green simulate study mine.toml --on slurm --workers 32 --sbatch=--partition=long --resume
     """
     try:
-        from vispa_green_sim.study.command import Order
-        from vispa_green_sim.study.command import study as do
+        from vispa_green_sim.studying import StudyOptions
+        from vispa_green_sim.studying import study as do
     except ModuleNotFoundError as error:
         raise UsageError(f"the simulation needs {error.name}: pip install 'vispa-green[sim,report]'") from error
-    do(Order(file, workers, out, resume, on, sbatch, part))
+    do(StudyOptions(file, workers, out, resume, on, sbatch, part))

@@ -1,4 +1,4 @@
-"""The simulator: a workload through a discipline on SimPy; two events per job, one pass per instant.
+"""The simulator: a workload through a scheduler on SimPy; two events per job, one pass per instant.
 
 Rules that keep it exact and fast: time is whole seconds, so ties are ties; at one instant come first
 completions, then submissions, then releases of held jobs, then ONE scheduling pass; jobs are indices
@@ -21,7 +21,7 @@ from vispa_green_sim.errors import GateError, MachineError, SimulationError
 from vispa_green_sim.gate import Gate, QueueView
 from vispa_green_sim.machine import Machine
 from vispa_green_sim.result import Run
-from vispa_green_sim.scheduling import DISCIPLINES, Setting
+from vispa_green_sim.scheduling import SCHEDULERS, Setup
 from vispa_green_sim.sleep import Sleep, StateLog, Timer
 from vispa_green_sim.workload import Workload
 
@@ -33,7 +33,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Measures:
+class Conditions:
     """What may be changed about a run from outside, all off by default."""
 
     gate: Gate | None = None
@@ -46,29 +46,31 @@ class Measures:
     pace: Callable[[int, int], int] | None = None
     """``pace(job, start_s)``: how many seconds the job runs if started then (frequency and power caps)."""
     options: object = None
-    """Settings of the discipline's own."""
+    """Settings of the scheduler's own."""
 
 
-NONE = Measures()
+NONE = Conditions()
 
 
 def simulate(
     workload: Workload,
     machine: Machine,
-    policy: str = "easy",
-    measures: Measures = NONE,
+    scheduler: str = "easy",
+    conditions: Conditions = NONE,
     progress: Progress | None = None,
 ) -> Run:
     """Run the workload to its end and return what happened.
 
-    Raise `MachineError` for a job that never fits, `UnknownPlugin` for a policy that is not there,
+    Raise `MachineError` for a job that never fits, `UnknownPlugin` for a scheduler that is not there,
     `GateError` for a gate whose answer is no time, `SimulationError` if a job is never started.
     """
     _check(workload, machine)
-    engine = _Engine(workload, machine, policy, measures, progress)
+    engine = _Engine(workload, machine, scheduler, conditions, progress)
     with _without_cycle_search():
         engine.run()
-    return Run(workload, machine, policy, engine.starts, engine.ends, engine.released, measures.sleep, engine.log)
+    return Run(
+        workload, machine, scheduler, engine.starts, engine.ends, engine.released, conditions.sleep, engine.log
+    )
 
 
 class _Moment(Event):
@@ -91,7 +93,6 @@ class _Engine:
     __slots__ = (
         "_asked",
         "_complete",
-        "_discipline",
         "_env",
         "_gate",
         "_held",
@@ -100,6 +101,7 @@ class _Engine:
         "_next",
         "_pace",
         "_progress",
+        "_scheduler",
         "_view",
         "_wanted",
         "_workload",
@@ -109,23 +111,23 @@ class _Engine:
     )
 
     def __init__(
-        self, workload: Workload, machine: Machine, policy: str, measures: Measures, progress: Progress | None
+        self, workload: Workload, machine: Machine, scheduler: str, conditions: Conditions, progress: Progress | None
     ) -> None:
         jobs = len(workload)
         first = workload.submit_s[0] if jobs else 0
         self._env = Environment(first)
         self._workload = workload
-        self._gate, self._asked, self._pace = measures.gate, measures.asked, measures.pace
+        self._gate, self._asked, self._pace = conditions.gate, conditions.asked, conditions.pace
         timer = Timer(first, self._after)
-        setting = Setting(workload, machine, self._start, timer, measures.sleep, measures.place, measures.options)
-        self._discipline = DISCIPLINES.load(policy)(setting)
-        self._complete = self._discipline.complete
+        setup = Setup(workload, machine, self._start, timer, conditions.sleep, conditions.place, conditions.options)
+        self._scheduler = SCHEDULERS.load(scheduler)(setup)
+        self._complete = self._scheduler.complete
         self.starts = array("q", bytes(8 * jobs))
         self.ends = array("q", bytes(8 * jobs))
         holds = self._gate is not None or len(workload.eligible_s) > 0
         self.released = array("q", workload.submit_s) if holds else None
         self._held: set[int] = set()
-        self._view = QueueView(workload, self._discipline, machine.processors, self._held)
+        self._view = QueueView(workload, self._scheduler, machine.processors, self._held)
         self._next, self._left = 0, jobs
         self._is_pass_due = False
         self._wanted: int | None = None
@@ -134,7 +136,7 @@ class _Engine:
     @property
     def log(self) -> StateLog | None:
         """The states of nodes over time, if any slept."""
-        return self._discipline.log
+        return self._scheduler.log
 
     def run(self) -> None:
         """Play the workload."""
@@ -157,7 +159,7 @@ class _Engine:
         plain = self.released is None
         while job < jobs and submit[job] == now:
             if plain:
-                self._discipline.enqueue(job)
+                self._scheduler.enqueue(job)
             else:
                 self._consider(job, now)
             job += 1
@@ -183,7 +185,7 @@ class _Engine:
         self._held.discard(job)
         if self.released is not None:
             self.released[job] = now
-        self._discipline.enqueue(job)
+        self._scheduler.enqueue(job)
 
     def _release(self, event: _Moment) -> None:
         self._consider(event.job, int(self._env.now))
@@ -222,7 +224,7 @@ class _Engine:
         self._make_pass(int(self._env.now))
 
     def _make_pass(self, now: int) -> None:
-        wanted = self._discipline.start_jobs(now)
+        wanted = self._scheduler.start_jobs(now)
         if wanted is not None and (self._wanted is None or not now < self._wanted <= wanted):
             self._wanted = wanted
             _Moment(self._env, RELEASE, max(1, wanted - now), self._wish)

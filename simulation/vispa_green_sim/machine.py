@@ -8,7 +8,7 @@ from vispa_green_sim.errors import MachineError
 
 
 @dataclass(frozen=True, slots=True)
-class NodePower:
+class NodePowerModel:
     """What one node draws, in mW, and what its changes of state take. Integers, so that sums are exact.
 
     A running job adds its own dynamic power to ``idle_mw``. The figures of a real node can be measured
@@ -26,9 +26,9 @@ class NodePower:
     gpu_mw: int = 0
     """Of one GPU at work, above idle."""
 
-    def divided(self, parts: int) -> NodePower:
+    def divided(self, parts: int) -> NodePowerModel:
         """Return the power of one of ``parts`` equal parts of the node, for machines counted in processors."""
-        return NodePower(
+        return NodePowerModel(
             round(self.idle_mw / parts),
             round(self.off_mw / parts),
             round(self.boot_mw / parts),
@@ -50,7 +50,7 @@ class NodeClass:
     memory_mib: int = 0
     """0: memory is not tracked."""
     gpus: int = 0
-    power: NodePower = NodePower()
+    power: NodePowerModel = NodePowerModel()
     names: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
@@ -79,14 +79,14 @@ class Machine:
     partitions: tuple[Partition, ...] = ()
 
     @classmethod
-    def of_processors(cls, processors: int, power: NodePower | None = None) -> Machine:
+    def of_processors(cls, processors: int, power: NodePowerModel | None = None) -> Machine:
         """Return a machine that is only counted: each processor is a node of its own.
 
-        ``power`` is that of one processor; take `NodePower.divided` for a node of several.
+        ``power`` is that of one processor; take `NodePowerModel.divided` for a node of several.
         """
         if processors < 1:
             raise MachineError(f"a machine of {processors} processors runs nothing; give its size with --processors")
-        return cls((NodeClass("processor", processors, 1, power=power or NodePower().divided(12)),))
+        return cls((NodeClass("processor", processors, 1, power=power or NodePowerModel().divided(12)),))
 
     @property
     def processors(self) -> int:

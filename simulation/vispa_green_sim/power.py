@@ -15,7 +15,7 @@ import numpy as np
 
 from vispa_green.model import Component, JobFact, Ledger, Selection
 from vispa_green_sim.errors import PowerError
-from vispa_green_sim.machine import Machine, NodePower
+from vispa_green_sim.machine import Machine, NodePowerModel
 from vispa_green_sim.workload import Workload
 
 ENOUGH = 5
@@ -115,6 +115,6 @@ def _labels(workload: Workload, job: int) -> tuple[str, str, str, str]:
     return user, account, name, partition
 
 
-def _of_class(workload: Workload, job: int, power: NodePower) -> int:
+def _of_class(workload: Workload, job: int, power: NodePowerModel) -> int:
     gpus = workload.gpus[job] if len(workload.gpus) else 0
     return workload.processors[job] * power.cpu_mw + gpus * power.gpu_mw

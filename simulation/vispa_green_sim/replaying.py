@@ -16,7 +16,7 @@ from vispa_green_sim.engine import simulate
 from vispa_green_sim.inputs import INPUTS, Options, read_workload
 from vispa_green_sim.machine import Machine
 from vispa_green_sim.result import Run, Statistics, statistics, write_schedule
-from vispa_green_sim.scheduling import DISCIPLINES
+from vispa_green_sim.scheduling import SCHEDULERS
 from vispa_green_sim.workload import Workload
 
 
@@ -27,7 +27,7 @@ class Request:
     file: Path
     format_name: str | None
     processors: int | None
-    policy: str
+    scheduler: str
     schedule: Path | None
     as_json: bool
 
@@ -36,12 +36,12 @@ def play(request: Request) -> None:
     """Play a workload, write its schedule if asked for, and print its figures; remarks go to stderr."""
     if request.format_name is not None:
         INPUTS.load(request.format_name)  # a typo is told before a long file is read
-    DISCIPLINES.load(request.policy)
+    SCHEDULERS.load(request.scheduler)
     workload = read_workload(request.file, Options(request.processors), request.format_name)
     for remark in workload.remarks:
         click.echo(f"warning: {request.file.name}: {remark}", err=True)
     machine = Machine.of_processors(request.processors or _size(workload, request.file))
-    run = simulate(workload, machine, request.policy, progress=_show if sys.stderr.isatty() else None)
+    run = simulate(workload, machine, request.scheduler, progress=_show if sys.stderr.isatty() else None)
     if request.schedule is not None:
         _write(run, request.schedule)
     figures = statistics(run)
@@ -69,7 +69,7 @@ def _record(run: Run, figures: Statistics) -> dict[str, Any]:
     return {
         "meta": {"version": 1},
         "workload": run.workload.name,
-        "policy": run.policy,
+        "policy": run.scheduler,
         "processors": run.machine.processors,
         **dataclasses.asdict(figures),
         "remarks": [dataclasses.asdict(remark) for remark in run.workload.remarks],
@@ -79,7 +79,7 @@ def _record(run: Run, figures: Statistics) -> dict[str, Any]:
 def _table(run: Run, figures: Statistics) -> str:
     rows = (
         ("workload", f"{run.workload.name}: {figures.jobs:,} jobs on {run.machine.processors:,} processors"),
-        ("policy", run.policy),
+        ("scheduler", run.scheduler),
         ("wait, mean", _number(figures.mean_wait_s, 0, " s")),
         ("wait, median", _number(figures.median_wait_s, 0, " s")),
         ("wait, 95 % below", _number(figures.p95_wait_s, 0, " s")),

@@ -27,7 +27,7 @@ class Run:
 
     workload: Workload = field(repr=False)
     machine: Machine = field(repr=False)
-    policy: str
+    scheduler: str
     starts: array[int] = field(repr=False)
     """When each job began to run; its nodes' waking up, if any, lies before."""
     ends: array[int] = field(repr=False)

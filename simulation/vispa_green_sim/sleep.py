@@ -97,7 +97,7 @@ class Sleepers:
     def __init__(self, machine: Machine, rule: Sleep, timer: Timer) -> None:
         """Begin with all nodes idle."""
         if len(machine.classes) != 1 or machine.classes[0].cpus != 1:
-            raise PowerError("nodes of several classes or sizes sleep one by one: take the policy slurm_like")
+            raise PowerError("nodes of several classes or sizes sleep one by one: take the scheduler slurm_like")
         now = timer.begin_s
         self.log = StateLog(now)
         self._power = machine.classes[0].power
@@ -195,7 +195,7 @@ class Sleepers:
 
 
 class NodeSleepers:
-    """The same for nodes with names and sizes of their own; which ones a job gets, its discipline says.
+    """The same for nodes with names and sizes of their own; which ones a job gets, its scheduler says.
 
     A node is idle when no job is on it; nodes of a job that boot are there together, as late as possible.
     """

@@ -12,7 +12,7 @@ from vispa_green.errors import SlurmError, TimeFormatError
 from vispa_green.slurm.hostlist import expand
 from vispa_green.times.slurm_time import parse_duration
 from vispa_green_sim.errors import MachineError, place
-from vispa_green_sim.machine import Machine, NodeClass, NodePower, Partition
+from vispa_green_sim.machine import Machine, NodeClass, NodePowerModel, Partition
 
 Shape = tuple[int, int, int]
 """CPUs, memory in MiB, GPUs"""
@@ -27,7 +27,7 @@ class _Line:
     options: Mapping[str, str]
 
 
-def read_machine(path: Path, power: Mapping[str, NodePower] | None = None) -> Machine:
+def read_machine(path: Path, power: Mapping[str, NodePowerModel] | None = None) -> Machine:
     """Return the machine of a ``slurm.conf``; nodes of equal CPUs, memory and GPUs are one class.
 
     Classes are named ``64c-256000m-4g``; ``power`` gives theirs by that name, others get the default.
@@ -94,10 +94,10 @@ def _gpus(gres: str) -> int:
     return int(match[1] or 1) if match else 0
 
 
-def _class(shape: Shape, names: list[str], power: Mapping[str, NodePower]) -> NodeClass:
+def _class(shape: Shape, names: list[str], power: Mapping[str, NodePowerModel]) -> NodeClass:
     cpus, memory, gpus = shape
     name = f"{cpus}c-{memory}m-{gpus}g"
-    return NodeClass(name, len(names), cpus, memory, gpus, power.get(name, NodePower()), tuple(names))
+    return NodeClass(name, len(names), cpus, memory, gpus, power.get(name, NodePowerModel()), tuple(names))
 
 
 def _expanded(text: str, where: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from vispa_green_sim.engine import NONE, Measures, simulate
+from vispa_green_sim.engine import NONE, Conditions, simulate
 from vispa_green_sim.machine import Machine
 from vispa_green_sim.result import statistics
 from vispa_green_sim.sleep import Sleep
@@ -60,16 +60,16 @@ def fastest(rounds: int, play: Callable[[], object]) -> float:
 
 
 @pytest.mark.parametrize(
-    ("measures", "what", "target"),
+    ("conditions", "what", "target"),
     [
         (NONE, "EASY, HPC2N, first 100,000 jobs", ">= 150,000 jobs/CPU-s"),
-        (Measures(sleep=Sleep(600)), "the same, idle nodes sleep after 600 s", ">= 100,000 jobs/CPU-s"),
+        (Conditions(sleep=Sleep(600)), "the same, idle nodes sleep after 600 s", ">= 100,000 jobs/CPU-s"),
     ],
 )
-def test_easy(measures: Measures, what: str, target: str) -> None:
+def test_easy(conditions: Conditions, what: str, target: str) -> None:
     """The first 100,000 jobs of HPC2N."""
     workload, machine = trace(*HPC2N).picked(range(100_000)), Machine.of_processors(HPC2N[1])
-    show(what, 100_000, fastest(5, lambda: simulate(workload, machine, "easy", measures)), target)
+    show(what, 100_000, fastest(5, lambda: simulate(workload, machine, "easy", conditions)), target)
 
 
 def million() -> Workload:
@@ -97,13 +97,13 @@ def test_a_hundred_replications() -> None:
     show("EASY, KTH, 100 replications", 100 * len(workload), cpu_s, "<= 15 CPU-s")
 
 
-@pytest.mark.parametrize("policy", ["fcfs", "easy", "conservative", "slurm_like"])
-def test_each_policy_on_kth(policy: str) -> None:
+@pytest.mark.parametrize("scheduler", ["fcfs", "easy", "conservative", "slurm_like"])
+def test_each_scheduler_on_kth(scheduler: str) -> None:
     """With its longest wait: a mean can look well where somebody starves."""
     workload, machine = trace(*KTH), Machine.of_processors(KTH[1])
     begin = time.process_time()
-    found = statistics(simulate(workload, machine, policy))
-    show(f"{policy}, KTH (longest wait {found.max_wait_s:,} s)", len(workload), time.process_time() - begin, "")
+    found = statistics(simulate(workload, machine, scheduler))
+    show(f"{scheduler}, KTH (longest wait {found.max_wait_s:,} s)", len(workload), time.process_time() - begin, "")
 
 
 def test_accasim_on_the_same_trace() -> None:

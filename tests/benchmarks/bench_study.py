@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from vispa_green_sim.study.command import Order, study
+from vispa_green_sim.studying import StudyOptions, study
 
 from tests.simulation.traces import KTH, data
 
@@ -48,13 +48,13 @@ def test_six_scenarios_of_twenty_seeds(tmp_path: Path, capsys: pytest.CaptureFix
     """A quarter of users takes part, two processes; progress is shown by the study itself."""
     jobs, grid = data(KTH[0]), data("grid/de_smard_2025_hourly.csv")
     tables = [
-        f'\n[[scenario]]\nname = "{name}"\nadoption = {{ rate = 0.25 }}\nmeasures = [{measures}]\n'
-        for name, measures in SCENARIOS.items()
+        f'\n[[scenario]]\nname = "{name}"\nadoption = {{ rate = 0.25 }}\ninterventions = [{interventions}]\n'
+        for name, interventions in SCENARIOS.items()
     ]
     file = tmp_path / "study.toml"
     file.write_text(STUDY.format(jobs=jobs, grid=grid) + "".join(tables))
     before, began = _cpu_s(), time.perf_counter()
-    study(Order(file, 2, tmp_path / "out"))
+    study(StudyOptions(file, 2, tmp_path / "out"))
     wall_s, cpu_s = time.perf_counter() - began, _cpu_s() - before
     with capsys.disabled():
         print(

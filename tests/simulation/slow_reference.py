@@ -20,7 +20,7 @@ class Job:
 class Reference:
     jobs: list[Job]
     size: int
-    policy: str
+    scheduler: str
     start: dict[int, int] = field(default_factory=dict)
     planned: dict[int, int] = field(default_factory=dict)
     first_promise: dict[int, int] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Reference:
         return [j for j, job in enumerate(self.jobs) if job.submit <= now and j not in self.start]
 
     def _one_pass(self, now: int) -> None:
-        {"fcfs": self._fcfs, "easy": self._easy, "conservative": self._conservative}[self.policy](now)
+        {"fcfs": self._fcfs, "easy": self._easy, "conservative": self._conservative}[self.scheduler](now)
 
     def _fcfs(self, now: int) -> None:
         for j in self._waiting(now):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from math import sin
 from pathlib import Path
 
-from vispa_green_sim.study.command import Order, study
+from vispa_green_sim.studying import StudyOptions, study
 
 PROCESSORS = 24
 OUTPUT = ("report.html", "summary.json", "replications.csv", "users.csv")
@@ -34,12 +34,12 @@ start = 2025-03-03T00:00:00Z
 SCENARIOS = """
 [[scenario]]
 name = "asleep"
-measures = [{ use = "sleep_idle", after_minutes = 5 }]
+interventions = [{ use = "sleep_idle", after_minutes = 5 }]
 
 [[scenario]]
 name = "green, by a third"
 adoption = { rate = 0.33, persistence = 0.9 }
-measures = [
+interventions = [
   { use = "green_partition", open_hours = 6 },
   { use = "priority_boost", hours = 2 },
 ]
@@ -47,12 +47,12 @@ measures = [
 [[scenario]]
 name = "capped and paused"
 adoption = { rate = 0.5 }
-measures = [{ use = "suspend", every_hours = 1 }, { use = "power_cap", curve = "taurus_cpu", cap = 68.8 }]
+interventions = [{ use = "suspend", every_hours = 1 }, { use = "power_cap", curve = "taurus_cpu", cap = 68.8 }]
 
 [[scenario]]
 name = "green windows"
 adoption = { rate = 0.33 }
-measures = [{ use = "green_windows", policy = "queue_aware", slack_hours = 6 }]
+interventions = [{ use = "green_windows", policy = "queue_aware", slack_hours = 6 }]
 
 [[sensitivity]]
 scenario = "green, by a third"
@@ -98,7 +98,7 @@ def grid(days: int = 21, start: datetime = datetime(2025, 2, 24, tzinfo=UTC)) ->
 
 def answer(file: Path, out: Path, *, workers: int = 1, resume: bool = False, on: str = "local") -> dict[str, bytes]:
     """Do the study and return the bytes of its report."""
-    study(Order(file, workers, out, resume, on))
+    study(StudyOptions(file, workers, out, resume, on))
     return output(out)
 
 

@@ -43,7 +43,7 @@ def test_nobody_and_everybody(jobs: Workload) -> None:
 
 
 def test_more_is_the_same_people_and_others(jobs: Workload) -> None:
-    """Those of 10 % are among those of 25 %: scenarios of a seed differ by the measure, not by who is asked."""
+    """Those of 10 % are among those of 25 %: scenarios of a seed differ by the intervention, not by who is asked."""
     few, more = weeks(jobs, Adoption(rate=0.1)), weeks(jobs, Adoption(rate=0.25))
     assert (more >= few).all()
     assert (weeks(jobs, Adoption(rate=0.1, incentive=2.5)) == more).all()

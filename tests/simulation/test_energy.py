@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from vispa_green_sim.account import Energy, emissions, energy, job_energy_mj, state_changes
-from vispa_green_sim.engine import Measures, simulate
+from vispa_green_sim.engine import Conditions, simulate
 from vispa_green_sim.errors import PowerError
 from vispa_green_sim.grid import GridClock, GridSeries
-from vispa_green_sim.machine import Machine, NodePower
+from vispa_green_sim.machine import Machine, NodePowerModel
 from vispa_green_sim.power import PowerSample, Priors, job_powers
 from vispa_green_sim.result import Run
 from vispa_green_sim.sleep import Sleep, State
@@ -21,7 +21,7 @@ from vispa_green_sim.sleep import Sleep, State
 from tests.simulation.traces import KTH, made, trace
 from vispa_green.model import Quantity
 
-POWER = NodePower(
+POWER = NodePowerModel(
     idle_mw=101, off_mw=7, boot_mw=203, boot_s=11, shutdown_mw=57, shutdown_s=3, cpu_mw=307
 )  # primes: no two mistakes cancel
 SIZE = 6
@@ -76,13 +76,13 @@ def replayed(run: Run, rule: Sleep, end: int) -> list[list[Interval]]:
 
 
 def allocations(run: Run) -> list[int]:
-    """Without the boots before a start: from the same schedule, told by what the discipline predicts."""
+    """Without the boots before a start: from the same schedule, told by what the scheduler predicts."""
     return list(run.workload.recorded_start_s)
 
 
 def with_allocations(jobs: list[tuple[int, int, int, int]], rule: Sleep) -> Run:
     """Play FCFS; its allocations are known without the engine: when enough processors are free, in order."""
-    run = simulate(made(jobs), Machine.of_processors(SIZE, POWER), "fcfs", Measures(sleep=rule))
+    run = simulate(made(jobs), Machine.of_processors(SIZE, POWER), "fcfs", Conditions(sleep=rule))
     given_at: list[int] = []
     for job, (submit, _, _, width) in enumerate(jobs):
         at = max([submit, *given_at[-1:]])
@@ -128,14 +128,14 @@ def integral_of_power(run: Run, job_mw: list[int], end: int) -> int:
     return int(power.sum())
 
 
-@pytest.mark.parametrize("policy", ["fcfs", "easy", "conservative", "slurm_like"])
+@pytest.mark.parametrize("scheduler", ["fcfs", "easy", "conservative", "slurm_like"])
 @settings(max_examples=40, deadline=None)
 @given(workloads, st.sampled_from([None, Sleep(5), Sleep(20, 2)]))
 def test_energy_is_the_integral_of_the_power_log(
-    policy: str, jobs: list[tuple[int, int, int, int]], rule: Sleep | None
+    scheduler: str, jobs: list[tuple[int, int, int, int]], rule: Sleep | None
 ) -> None:
-    """For every discipline, with sleep and without; the nodes always add up to the machine."""
-    run = simulate(made(jobs), Machine.of_processors(SIZE, POWER), policy, Measures(sleep=rule))
+    """For every scheduler, with sleep and without; the nodes always add up to the machine."""
+    run = simulate(made(jobs), Machine.of_processors(SIZE, POWER), scheduler, Conditions(sleep=rule))
     job_mw = [307 * p for _, _, _, p in jobs]
     spent = energy(run, job_mw)
     assert spent.total_mj == integral_of_power(run, job_mw, spent.end_s)
@@ -159,7 +159,7 @@ def test_co2_is_the_sum_over_quarter_hours(rule: Sleep | None) -> None:
     """To 1e-9, on three weeks of a real trace; static and dynamic apart."""
     workload = trace(*KTH).picked(range(1500))
     machine = Machine.of_processors(100)
-    run = simulate(workload, machine, "easy", Measures(sleep=rule))
+    run = simulate(workload, machine, "easy", Conditions(sleep=rule))
     begin, end = run.span_s
     quarters = (end // 900) + 1
     values = np.random.default_rng(1).uniform(50, 700, quarters)
@@ -178,7 +178,7 @@ def energy_by_quarter(run: Run, job_mw: list[int], begin: int, quarters: int) ->
 def test_constant_intensity_makes_co2_energy_times_intensity() -> None:
     """Also across the repetition of a short series."""
     workload = trace(*KTH).picked(range(800))
-    run = simulate(workload, Machine.of_processors(100), "easy", Measures(sleep=Sleep(300)))
+    run = simulate(workload, Machine.of_processors(100), "easy", Conditions(sleep=Sleep(300)))
     job_mw = job_powers(workload, run.machine)
     spent: Energy = energy(run, job_mw)
     found = emissions(run, job_mw, clock([400.0] * 4 * 24 * 8))

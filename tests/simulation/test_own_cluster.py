@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from vispa_green_sim.study.ground import prepare
-from vispa_green_sim.study.replication import baseline
+from vispa_green_sim.study.preparing import prepare
+from vispa_green_sim.study.replication import reference_run
 
 from vispa_green.ledgers import open_ledger
 from vispa_green.model import (
@@ -42,7 +42,7 @@ file = "grid.csv"
 start = 2025-03-03T00:00:00Z
 [[scenario]]
 name = "asleep"
-measures = [{{ use = "sleep_idle", after_minutes = 5 }}]
+interventions = [{{ use = "sleep_idle", after_minutes = 5 }}]
 """
 
 
@@ -81,7 +81,7 @@ def test_the_machine_is_that_of_slurm_conf(folder: Path) -> None:
 def test_jobs_draw_what_our_own_jobs_drew(folder: Path) -> None:
     write_ledger(folder / "ledger.sqlite", watts_per_cpu=12.5)
     (folder / "study.toml").write_text(STUDY.format(ledger='ledger = "ledger.sqlite"'))
-    base = baseline(prepare(folder / "study.toml"), 1)
+    base = reference_run(prepare(folder / "study.toml"), 1)
     assert set(base.job_mw) == {25_000}  # two processors each
 
 

@@ -14,9 +14,9 @@ from vispa_green_sim.bound import Problem, bound
 from vispa_green_sim.engine import simulate
 from vispa_green_sim.forecasts import forecasts_of
 from vispa_green_sim.grid import GridClock, GridSeries
+from vispa_green_sim.interventions import Knowledge, Trial
+from vispa_green_sim.interventions.green_windows import GreenWindows
 from vispa_green_sim.machine import Machine
-from vispa_green_sim.measures import Plan, Setting
-from vispa_green_sim.measures.green_windows import GreenWindows
 from vispa_green_sim.result import Run
 from vispa_green_sim.workload import Workload
 
@@ -125,10 +125,10 @@ def play(
 ) -> tuple[Run, Run, GridClock]:
     """Return the run without and with green windows."""
     machine, clock = Machine.of_processors(cpus), GridClock(waves(), T0)
-    plan = Plan.of(workload, machine, [1000] * len(workload))
-    setting = Setting(forecasts_of("oracle", clock), adopters(workload, Adoption(rate), 1))
-    planned = GreenWindows(policy, slack_s).applied(plan, setting)
-    return simulate(workload, machine), simulate(workload, machine, measures=planned.for_engine()), clock
+    trial = Trial.of(workload, machine, [1000] * len(workload))
+    knowledge = Knowledge(forecasts_of("oracle", clock), adopters(workload, Adoption(rate), 1))
+    changed = GreenWindows(policy, slack_s).applied(trial, knowledge)
+    return simulate(workload, machine), simulate(workload, machine, conditions=changed.for_engine()), clock
 
 
 JOBS = st.lists(

@@ -55,7 +55,7 @@ def test_people_get_a_table(log: Path) -> None:
 
 def test_typos_and_absent_files_are_told(log: Path) -> None:
     """In one line each."""
-    with pytest.raises(UnknownPlugin, match="no scheduling policy called 'esay' – did you mean 'easy'"):
+    with pytest.raises(UnknownPlugin, match="no scheduler called 'esay' – did you mean 'easy'"):
         replay("--workload", log, "--policy", "esay")
     with pytest.raises(WorkloadError, match="cannot be read"):
         replay("--workload", log.with_name("absent.swf"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vispa_green_sim.engine import Measures, simulate
+from vispa_green_sim.engine import Conditions, simulate
 from vispa_green_sim.errors import MachineError
 from vispa_green_sim.gate import QueueView
 from vispa_green_sim.machine import Machine
@@ -23,40 +23,40 @@ workloads = st.lists(rows, min_size=1, max_size=30).map(
 )
 
 
-def play(jobs: list[tuple[int, int, int, int]], policy: str) -> Run:
-    return simulate(made(jobs), Machine.of_processors(SIZE), policy)
+def play(jobs: list[tuple[int, int, int, int]], scheduler: str) -> Run:
+    return simulate(made(jobs), Machine.of_processors(SIZE), scheduler)
 
 
-@pytest.mark.parametrize("policy", ["fcfs", "easy", "conservative"])
-def test_each_start_is_the_slow_references(policy: str) -> None:
+@pytest.mark.parametrize("scheduler", ["fcfs", "easy", "conservative"])
+def test_each_start_is_the_slow_references(scheduler: str) -> None:
     """Also with ties in every combination: times are small numbers."""
 
     @settings(max_examples=300, deadline=None)
     @given(workloads)
     def check(jobs: list[tuple[int, int, int, int]]) -> None:
-        reference = Reference([Job(*job) for job in jobs], SIZE, policy)
-        assert list(play(jobs, policy).starts) == reference.play()
+        reference = Reference([Job(*job) for job in jobs], SIZE, scheduler)
+        assert list(play(jobs, scheduler).starts) == reference.play()
 
     check()
 
 
-@pytest.mark.parametrize("policy", ["easy", "conservative"])
+@pytest.mark.parametrize("scheduler", ["easy", "conservative"])
 @settings(max_examples=200, deadline=None)
 @given(workloads)
-def test_nobody_starts_after_the_first_reservation(policy: str, jobs: list[tuple[int, int, int, int]]) -> None:
+def test_nobody_starts_after_the_first_reservation(scheduler: str, jobs: list[tuple[int, int, int, int]]) -> None:
     """Under EASY that is the head job's, under conservative backfill everybody's."""
-    reference = Reference([Job(*job) for job in jobs], SIZE, policy)
+    reference = Reference([Job(*job) for job in jobs], SIZE, scheduler)
     reference.play()
-    starts = play(jobs, policy).starts
+    starts = play(jobs, scheduler).starts
     assert all(starts[job] <= promised for job, promised in reference.first_promise.items())
 
 
-@pytest.mark.parametrize("policy", ["fcfs", "easy", "conservative", "slurm_like"])
+@pytest.mark.parametrize("scheduler", ["fcfs", "easy", "conservative", "slurm_like"])
 @settings(max_examples=50, deadline=None)
 @given(workloads)
-def test_the_machine_is_never_overbooked(policy: str, jobs: list[tuple[int, int, int, int]]) -> None:
+def test_the_machine_is_never_overbooked(scheduler: str, jobs: list[tuple[int, int, int, int]]) -> None:
     """At every start, what runs fits; and every job runs once, not before its submission."""
-    run = play(jobs, policy)
+    run = play(jobs, scheduler)
     for now in run.starts:
         assert sum(p for s, e, (_, _, _, p) in zip(run.starts, run.ends, jobs, strict=True) if s <= now < e) <= SIZE
     assert all(start >= job[0] for start, job in zip(run.starts, jobs, strict=True))
@@ -72,11 +72,11 @@ ORACLE = {
 }
 
 
-@pytest.mark.parametrize(("case", "policy"), ORACLE, ids=[f"{c[0][10:15]}-{p}" for c, p in ORACLE])
-def test_real_traces_give_the_oracles_figures(case: tuple[str, int], policy: str) -> None:
+@pytest.mark.parametrize(("case", "scheduler"), ORACLE, ids=[f"{c[0][10:15]}-{p}" for c, p in ORACLE])
+def test_real_traces_give_the_oracles_figures(case: tuple[str, int], scheduler: str) -> None:
     """Equal to the last digit that the oracle states."""
-    found = statistics(simulate(trace(*case), Machine.of_processors(case[1]), policy))
-    wait, longest, slowdown, makespan, utilisation = ORACLE[case, policy]
+    found = statistics(simulate(trace(*case), Machine.of_processors(case[1]), scheduler))
+    wait, longest, slowdown, makespan, utilisation = ORACLE[case, scheduler]
     assert found.mean_wait_s == pytest.approx(wait, abs=0.05 if wait > 7000 and case is HPC2N else 0.005)
     assert found.max_wait_s == (longest if longest < 1e6 else pytest.approx(longest, abs=500))
     assert found.mean_bounded_slowdown == pytest.approx(slowdown, abs=0.05 if slowdown == 208.7 else 0.005)
@@ -118,13 +118,13 @@ class Hour:
         return now if now % 3600 == 0 else min(now + 1800, -(-now // 3600) * 3600)
 
 
-@pytest.mark.parametrize("policy", ["fcfs", "easy", "conservative"])
-def test_a_gate_that_never_holds_changes_nothing(policy: str) -> None:
+@pytest.mark.parametrize("scheduler", ["fcfs", "easy", "conservative"])
+def test_a_gate_that_never_holds_changes_nothing(scheduler: str) -> None:
     """Bit for bit."""
     workload = trace(*KTH).picked(range(3000))
     machine = Machine.of_processors(100)
-    assert simulate(workload, machine, policy, Measures(gate=Indifferent())).starts == (
-        simulate(workload, machine, policy).starts
+    assert simulate(workload, machine, scheduler, Conditions(gate=Indifferent())).starts == (
+        simulate(workload, machine, scheduler).starts
     )
 
 
@@ -132,7 +132,7 @@ def test_held_jobs_start_when_released_and_keep_their_place() -> None:
     """Job 0 is held to 3600; then it stands before job 2, which came later but waits already."""
     jobs = [(1, 10, 10, 8), (2, 3598, 3598, 8), (3, 10, 10, 8)]
     gate = Hour()
-    run = simulate(made(jobs), Machine.of_processors(8), "easy", Measures(gate=gate, asked=[True, False, False]))
+    run = simulate(made(jobs), Machine.of_processors(8), "easy", Conditions(gate=gate, asked=[True, False, False]))
     assert run.released is not None
     assert list(run.released) == [3600, 2, 3]
     assert list(run.starts) == [3600, 2, 3610]

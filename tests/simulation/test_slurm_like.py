@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from vispa_green_sim.account import energy
-from vispa_green_sim.engine import Measures, simulate
+from vispa_green_sim.engine import Conditions, simulate
 from vispa_green_sim.errors import MachineError
-from vispa_green_sim.machine import Machine, NodeClass, NodePower, Partition
+from vispa_green_sim.machine import Machine, NodeClass, NodePowerModel, Partition
 from vispa_green_sim.result import Run, statistics
 from vispa_green_sim.scheduling._priority import Weights
 from vispa_green_sim.scheduling.slurm_like import Options
@@ -31,7 +31,7 @@ PLAIN = Weights(age=0, fairshare=0, job_size=0, partition=0, qos=0)
 
 
 def play(workload: Workload, machine: Machine = SITE, options: Options | None = None) -> Run:
-    return simulate(workload, machine, "slurm_like", Measures(options=options or Options(weights=PLAIN)))
+    return simulate(workload, machine, "slurm_like", Conditions(options=options or Options(weights=PLAIN)))
 
 
 def test_memory_and_gpus_are_taken_too() -> None:
@@ -114,9 +114,9 @@ def test_nodes_are_in_one_state_each_and_energy_is_theirs(
     """With packing, memory and sleep: the nodes of each class add up at any time, and nobody is lost."""
     jobs = sorted(jobs, key=lambda job: job[0])
     workload = replace(made([(s, r, r + m, p) for s, r, m, p, _ in jobs]), memory_mib=[m for *_, m in jobs])
-    power = NodePower(idle_mw=3, off_mw=3, boot_mw=3, shutdown_mw=3, boot_s=20, shutdown_s=5)
+    power = NodePowerModel(idle_mw=3, off_mw=3, boot_mw=3, shutdown_mw=3, boot_s=20, shutdown_s=5)
     machine = Machine(tuple(replace(kind, power=power) for kind in SITE.classes))
-    run = simulate(workload, machine, "slurm_like", Measures(sleep=rule))
+    run = simulate(workload, machine, "slurm_like", Conditions(sleep=rule))
     spent = energy(run, [0] * len(jobs))
     assert spent.total_mj == 3 * 3 * (spent.end_s - spent.begin_s)
     assert min(spent.static_mj.values()) >= 0
@@ -128,7 +128,7 @@ def test_nodes_are_in_one_state_each_and_energy_is_theirs(
 def test_a_real_trace_waits_about_as_with_easy() -> None:
     """Not equal, as priorities differ; but of the same size, and the same work is done."""
     workload, machine = trace(*KTH).picked(range(4000)), Machine.of_processors(100)
-    like, easy = (statistics(simulate(workload, machine, policy)) for policy in ("slurm_like", "easy"))
+    like, easy = (statistics(simulate(workload, machine, scheduler)) for scheduler in ("slurm_like", "easy"))
     assert like.mean_wait_s is not None
     assert easy.mean_wait_s is not None
     assert 0.3 < like.mean_wait_s / easy.mean_wait_s < 2

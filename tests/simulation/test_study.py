@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from vispa_green_sim.engine import simulate
 from vispa_green_sim.machine import Machine
-from vispa_green_sim.study.command import Order, study
-from vispa_green_sim.study.ground import prepare
+from vispa_green_sim.study.preparing import prepare
 from vispa_green_sim.study.replay_error import replay_error
-from vispa_green_sim.study.replication import baseline, compare, shaken
+from vispa_green_sim.study.replication import compare, reference_run, shaken
 from vispa_green_sim.study.statistics import estimate, t_quantile
+from vispa_green_sim.studying import StudyOptions, study
 
 from tests.simulation.small_study import answer, output, write
 from tests.simulation.traces import made
@@ -30,7 +30,7 @@ NOBODY = """
 [[scenario]]
 name = "nobody"
 adoption = { rate = 0 }
-measures = [
+interventions = [
   { use = "green_partition" },
   { use = "suspend", every_hours = 1 },
   { use = "power_cap", curve = "taurus_cpu", cap = 45 },
@@ -44,13 +44,13 @@ def wait_for(folder: Path, count: int, process: subprocess.Popen[bytes]) -> None
         assert process.poll() is None, "the study ended before it could be killed"
 
 
-@pytest.mark.parametrize("scenario", [NOTHING, NOBODY], ids=["no measure", "nobody takes part"])
+@pytest.mark.parametrize("scenario", [NOTHING, NOBODY], ids=["no intervention", "nobody takes part"])
 def test_nothing_changes_nothing(tmp_path: Path, scenario: str) -> None:
-    """Without a measure, or with measures that nobody takes, each figure is the baseline's, bit for bit."""
-    ground = prepare(write(tmp_path, scenario))
-    for seed in ground.seeds:
-        base = baseline(ground, seed)
-        found = compare(ground, base, ground.scenarios[0])
+    """Without interventions, or with some that nobody takes, each figure is the reference run's, bit for bit."""
+    prepared = prepare(write(tmp_path, scenario))
+    for seed in prepared.seeds:
+        base = reference_run(prepared, seed)
+        found = compare(prepared, base, prepared.scenarios[0])
         assert found.side == found.base
         assert found.held_hours == 0
         assert all((user.wait_s, user.g) == (user.base_wait_s, user.base_g) for user in found.users)
@@ -63,6 +63,19 @@ def test_the_same_bytes_with_any_number_of_workers(tmp_path: Path) -> None:
     assert answer(file, tmp_path / "two", workers=2) == first
     assert answer(file, tmp_path / "three", workers=3) == first
     assert answer(file, tmp_path / "one") == first
+
+
+def test_a_study_of_before_gives_the_same_bytes(tmp_path: Path) -> None:
+    """The keys' old names mean what they meant, and a fault below one still has its line."""
+    present = write(tmp_path / "present")
+    present.write_text(present.read_text().replace("pue =", 'scheduler = "easy"\npue ='))
+    before = write(tmp_path / "before")
+    text = present.read_text().replace("scheduler =", "policy =").replace("interventions =", "measures =")
+    before.write_text(text)
+    assert answer(before, tmp_path / "second") == answer(present, tmp_path / "first")
+    before.write_text(text.replace("after_minutes", "after_minute"))
+    with pytest.raises(VispaGreenError, match=r"study\.toml:22: .*no option 'after_minute'"):
+        study(StudyOptions(before, 1, tmp_path / "out"))
 
 
 def test_killed_and_resumed(tmp_path: Path) -> None:
@@ -155,7 +168,7 @@ def test_the_report_is_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_shaking_moves_submissions_only() -> None:
-    """The same jobs, each within the bound, in order, the same for the same seed."""
+    """The same jobs, each within the bound, in options, the same for the same seed."""
     jobs = made([(5000 + 40 * n, n + 1, n + 5, 1 + n % 3) for n in range(200)])
     moved = shaken(jobs, 3, 900)
     before = dict(zip(jobs.job_id, zip(jobs.submit_s, jobs.run_s, jobs.processors, strict=True), strict=True))
@@ -208,7 +221,11 @@ FAULTS = {
         "rate = 1.5",
         r"study\.toml:33: \[scenario\.adoption\] rate: .*less than or eq",
     ),
-    "an unknown measure": ("sleep_idle", "sleep_idel", r"study\.toml:21: .*no measure called 'sleep_idel' – did you"),
+    "an unknown intervention": (
+        "sleep_idle",
+        "sleep_idel",
+        r"study\.toml:21: .*no intervention called 'sleep_idel' – did you",
+    ),
     "an unknown option": (
         "after_minutes",
         "after_minute",
@@ -230,10 +247,17 @@ FAULTS = {
     "a broken file": ("[study]", "[study", r"not valid TOML: .*line 1"),
     "no such history": ("jobs.swf", "job.swf", r"no file job\.swf \(looked for .*VISPA_GREEN_DATA"),
     "an unknown forecast": ("[grid]", '[grid]\nforecast = "day_ahed"', r"no forecast called 'day_ahed' – did you"),
-    "an unknown policy": (
+    "an unknown scheduler": ("pue = 1.3", 'scheduler = "eazy"', r"no scheduler called 'eazy' – did you mean 'easy'"),
+    "its old name, unknown": ("pue = 1.3", 'policy = "eazy"', r"no scheduler called 'eazy' – did you mean 'easy'"),
+    "a scheduler under both names": (
         "pue = 1.3",
-        'policy = "eazy"',
-        r"no scheduling policy called 'eazy' – did you mean 'easy'",
+        'policy = "easy"\nscheduler = "fcfs"',
+        r"study\.toml:1[01]: \[machine\] has 'policy' and 'scheduler', two names of one key; keep 'scheduler'",
+    ),
+    "interventions under both names": (
+        "rate = 0.5 }",
+        "rate = 0.5 }\nmeasures = []",
+        r"study\.toml:3\d: \[scenario\] has 'measures' and 'interventions', two names of one key; keep 'interv",
     ),
     "a start without the past": ("2025-03-03", "2025-02-24", r"two days of the series before it; choose 2025-02-26"),
     "a start beyond the series": ("2025-03-03", "2026-03-03", r"not 2026-03-03 00:00; choose a start within"),
@@ -251,7 +275,7 @@ def test_a_fault_in_the_study_is_told_with_place_and_remedy(
     assert right in text
     file.write_text(text.replace(right, wrong, 1))
     with pytest.raises(VispaGreenError, match=message):
-        study(Order(file, 1, tmp_path / "out"))
+        study(StudyOptions(file, 1, tmp_path / "out"))
     assert not list(tmp_path.glob("out/replications/*"))
 
 
@@ -282,7 +306,7 @@ def test_faults_in_data_are_told_with_line_and_remedy(tmp_path: Path) -> None:
         good = (tmp_path / name).read_text()
         (tmp_path / name).write_text(content)
         with pytest.raises(VispaGreenError, match=message):
-            study(Order(file, 1, tmp_path / "out"))
+            study(StudyOptions(file, 1, tmp_path / "out"))
         (tmp_path / name).write_text(good)
 
 
@@ -290,6 +314,6 @@ def test_jobs_wider_than_the_machine_are_counted(tmp_path: Path, capsys: pytest.
     """They run on all of it, and a warning says how many there are and where the first is."""
     file = write(tmp_path, NOTHING, seeds=2)
     file.write_text(file.read_text().replace("processors = 24", "processors = 12"))
-    study(Order(file, 1, tmp_path / "out"))
+    study(StudyOptions(file, 1, tmp_path / "out"))
     assert re.search(r"warning: jobs: \d+ rows: more than the machine's 12 processors", capsys.readouterr().err)
     assert output(tmp_path / "out")

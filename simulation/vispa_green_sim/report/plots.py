@@ -24,7 +24,7 @@ def saved_figure(effects: Sequence[Effect], noise: Noise) -> Figure:
     axes.axvspan(-edge, edge, color="#8a968f", alpha=0.25, linewidth=0, label="noise of shaking (± 2 sd)")
     _points(axes, [effect.saved_pct for effect in effects], -0.14, WHOLE, "whole machine")
     _points(axes, [effect.dynamic_saved_pct for effect in effects], 0.14, JOBS, "jobs' part")
-    _finish(axes, "CO2 saved, % of the baseline")
+    _finish(axes, "CO2 saved, % of the reference run")
     return figure
 
 

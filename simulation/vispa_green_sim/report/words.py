@@ -26,7 +26,7 @@ def duration(value: Estimate | None) -> str:
 
 
 def replay_words(error: ReplayError) -> str:
-    """Say how well the baseline replays what was recorded."""
+    """Say how well the reference run replays what was recorded."""
     if error.mape_pct is None or error.recorded_mean_wait_s is None:
         return "Replay error: unknown, the history does not record when jobs started."
     return (

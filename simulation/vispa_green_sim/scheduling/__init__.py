@@ -1,4 +1,4 @@
-"""Scheduling disciplines, one file each; a file defines ``discipline(setting) -> Discipline``.
+"""Scheduling schedulers, one file each; a file defines ``scheduler(setup) -> Scheduler``.
 
 Our tie rule, for all of them: at each instant first all completions, then all submissions, then all
 releases of held jobs, then ONE scheduling pass.
@@ -16,10 +16,10 @@ from vispa_green_sim.sleep import Sleep, StateLog, Timer
 from vispa_green_sim.workload import Workload
 
 
-class Discipline(Protocol):
+class Scheduler(Protocol):
     """Keeps the queue and the books of what is free, and says which jobs start.
 
-    The attributes are what gates may look at; only the discipline changes them.
+    The attributes are what gates may look at; only the scheduler changes them.
     """
 
     @property
@@ -45,15 +45,15 @@ class Discipline(Protocol):
         """Take back what a job held."""
 
     def start_jobs(self, now: int) -> int | None:
-        """Make one pass: call ``setting.start`` for each job to start now.
+        """Make one pass: call ``setup.start`` for each job to start now.
 
         Return when a pass is wanted even if nothing happens until then, ``None`` for no such wish.
         """
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """What the engine gives to a discipline."""
+class Setup:
+    """What the engine gives to a scheduler."""
 
     workload: Workload
     machine: Machine
@@ -65,7 +65,7 @@ class Setting:
     place: Sequence[int] | None = None
     """The key of each job that orders the queue; ``None``: its index, i.e. submission order."""
     options: object = None
-    """Settings of the discipline's own, e.g. `vispa_green_sim.scheduling.slurm_like.Options`."""
+    """Settings of the scheduler's own, e.g. `vispa_green_sim.scheduling.slurm_like.Options`."""
 
 
-DISCIPLINES: Registry[Discipline] = Registry("scheduling policy", __name__, "discipline")
+SCHEDULERS: Registry[Scheduler] = Registry("scheduler", __name__, "scheduler")

@@ -1,10 +1,10 @@
-"""What disciplines share that see a machine as a number of processors: the queue and the books."""
+"""What schedulers share that see a machine as a number of processors: the queue and the books."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
 
-from vispa_green_sim.scheduling import Setting
+from vispa_green_sim.scheduling import Setup
 from vispa_green_sim.sleep import Sleepers, StateLog
 
 
@@ -24,16 +24,16 @@ class Counted:
         "running",
     )
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setup: Setup) -> None:
         """Begin with an empty queue and everything free."""
-        self.free = setting.machine.processors
+        self.free = setup.machine.processors
         self.queue: list[int] = []
         self.running: list[tuple[int, int]] = []
-        self._processors = setting.workload.processors
-        self._request = setting.workload.request_s
-        self._start = setting.start
-        self._sleepers = Sleepers(setting.machine, setting.sleep, setting.timer) if setting.sleep else None
-        self._place = setting.place
+        self._processors = setup.workload.processors
+        self._request = setup.workload.request_s
+        self._start = setup.start
+        self._sleepers = Sleepers(setup.machine, setup.sleep, setup.timer) if setup.sleep else None
+        self._place = setup.place
         self._predicted_end: dict[int, int] = {}
         self._settled = 0
         """So many jobs at the queue's front cannot start before a job ends: the last pass found out."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vispa_green_sim.scheduling import Discipline, Setting
+from vispa_green_sim.scheduling import Scheduler, Setup
 from vispa_green_sim.scheduling._counted import Counted
 
 
@@ -11,9 +11,9 @@ class Easy(Counted):
 
     __slots__ = ("_extra", "_shadow")
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setup: Setup) -> None:
         """Begin without a reservation."""
-        super().__init__(setting)
+        super().__init__(setup)
         self._shadow = 0
         self._extra = -1
 
@@ -72,6 +72,6 @@ class Easy(Counted):
         self._shadow, self._extra = shadow, available - need
 
 
-def discipline(setting: Setting) -> Discipline:
-    """Return the discipline."""
-    return Easy(setting)
+def scheduler(setup: Setup) -> Scheduler:
+    """Return the scheduler."""
+    return Easy(setup)

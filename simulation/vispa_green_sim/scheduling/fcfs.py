@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vispa_green_sim.scheduling import Discipline, Setting
+from vispa_green_sim.scheduling import Scheduler, Setup
 from vispa_green_sim.scheduling._counted import Counted
 
 
@@ -18,6 +18,6 @@ class Fcfs(Counted):
         return None
 
 
-def discipline(setting: Setting) -> Discipline:
-    """Return the discipline."""
-    return Fcfs(setting)
+def scheduler(setup: Setup) -> Scheduler:
+    """Return the scheduler."""
+    return Fcfs(setup)

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 
 from vispa_green_sim.errors import MachineError
 from vispa_green_sim.machine import Machine
-from vispa_green_sim.scheduling import Discipline, Setting
+from vispa_green_sim.scheduling import Scheduler, Setup
+from vispa_green_sim.scheduling._free_groups import Amount, FreeGroups
 from vispa_green_sim.scheduling._nodes import Nodes, Piece, needs_of, partitions_of, refuse_impossible
-from vispa_green_sim.scheduling._plan import Amount, Plan
 from vispa_green_sim.scheduling._priority import Priority, Weights
 from vispa_green_sim.sleep import NodeSleepers, StateLog
 from vispa_green_sim.workload import Workload
@@ -43,11 +43,11 @@ class Options:
 class SlurmLike:
     """Priorities, nodes, and a plan made anew at each backfill."""
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setup: Setup) -> None:
         """Begin with an empty queue; raise `MachineError` for a job that fits nowhere."""
-        workload, machine = setting.workload, setting.machine
-        self._options = setting.options if isinstance(setting.options, Options) else Options()
-        self._workload, self._start = workload, setting.start
+        workload, machine = setup.workload, setup.machine
+        self._options = setup.options if isinstance(setup.options, Options) else Options()
+        self._workload, self._start = workload, setup.start
         self._nodes = Nodes(machine)
         self._needs = needs_of(workload)
         self._among = partitions_of(machine)
@@ -55,7 +55,7 @@ class SlurmLike:
         refuse_impossible(workload, self._needs, self._homes, machine)
         self._group_of, self._groups = _groups(self._among, machine.nodes)
         self._priority = Priority(workload, machine, self._options.weights)
-        self._sleepers = NodeSleepers(machine, setting.sleep, setting.timer) if setting.sleep else None
+        self._sleepers = NodeSleepers(machine, setup.sleep, setup.timer) if setup.sleep else None
         self.queue: list[int] = []
         self.running: list[tuple[int, int]] = []
         self.free = machine.processors
@@ -129,7 +129,7 @@ class SlurmLike:
         return True
 
     def _backfill(self, order: Sequence[int], now: int) -> None:
-        options, plan = self._options, self._plan(now)
+        options, ahead = self._options, self._free_ahead(now)
         tested: dict[str, int] = defaultdict(int)
         for job in order[: options.bf_max_job_test]:
             if not self.free:
@@ -138,9 +138,9 @@ class SlurmLike:
             tested[user] += 1
             if options.bf_max_job_user and tested[user] > options.bf_max_job_user:
                 continue
-            self._plan_one(job, plan, now)
+            self._plan_one(job, ahead, now)
 
-    def _plan_one(self, job: int, plan: Plan, now: int) -> None:
+    def _plan_one(self, job: int, ahead: FreeGroups, now: int) -> None:
         """Reserve for a job, and start it if that is now; if nodes are too fragmented it waits for an end."""
         options, need = self._options, self._needs[job]
         groups = self._groups[self._homes[job]]
@@ -149,11 +149,11 @@ class SlurmLike:
         fits = (
             need.cpus <= self.free and self._nodes.place(need, self._among[self._homes[job]], frozenset()) is not None
         )
-        start = plan.reserve(need, groups, length, now if fits else now + 1, latest)
+        start = ahead.reserve(need, groups, length, now if fits else now + 1, latest)
         if start == now:
             self._begin(job, now)
 
-    def _plan(self, now: int) -> Plan:
+    def _free_ahead(self, now: int) -> FreeGroups:
         """Return the plan of what runs, ends rounded up to ``bf_resolution``."""
         free: list[list[int]] = [[0, 0, 0] for _ in range(max(self._group_of) + 1)]
         for node, group in enumerate(self._group_of):
@@ -161,7 +161,7 @@ class SlurmLike:
             free[group] = [have + more for have, more in zip(free[group], here, strict=True)]
         step = self._options.bf_resolution_s
         ends = [(max(now + 1, now + _up(end - now, step)), self._back(job)) for end, job in self.running]
-        return Plan(now, [(f[0], f[1], f[2]) for f in free], ends)
+        return FreeGroups(now, [(f[0], f[1], f[2]) for f in free], ends)
 
     def _back(self, job: int) -> dict[int, Amount]:
         back: dict[int, Amount] = {}
@@ -175,9 +175,9 @@ class SlurmLike:
         return cpus, memory_mib if self._nodes.is_tracked[node] else UNTRACKED_MIB, gpus
 
 
-def discipline(setting: Setting) -> Discipline:
-    """Return the discipline; ``setting.options`` may be `Options`."""
-    return SlurmLike(setting)
+def scheduler(setup: Setup) -> Scheduler:
+    """Return the scheduler; ``setup.options`` may be `Options`."""
+    return SlurmLike(setup)
 
 
 def _up(value: int, step: int) -> int:

@@ -18,7 +18,7 @@ DAY_S = 86_400
 
 @dataclass(frozen=True, slots=True)
 class ReplayError:
-    """The baseline against the record; ``None`` where the history does not record starts."""
+    """The reference run against the record; ``None`` where the history does not record starts."""
 
     mape_pct: float | None
     recorded_mean_wait_s: float | None
@@ -28,7 +28,7 @@ class ReplayError:
 
 
 def replay_error(run: Run) -> ReplayError:
-    """Return the error of a run without measures and without shaking."""
+    """Return the error of a run without interventions and without shaking."""
     simulated = run.wait_s.astype(np.float64)
     mean = float(simulated.mean())
     if not len(run.workload.recorded_start_s):

@@ -1,6 +1,6 @@
-"""One seed: the history shaken, played without measures and with each scenario, and what differs.
+"""One seed: the history shaken, played without interventions and with each scenario, and what differs.
 
-Pairing is what makes small effects visible: a scenario is compared with the baseline of the same seed, so
+Pairing is what makes small effects visible: a scenario is compared with the reference run of the same seed, so
 the same shaken submissions, and the same users take part in all scenarios of a seed.
 """
 
@@ -17,10 +17,10 @@ from vispa_green_sim.account import MJ_PER_KWH, emissions, energy, job_emissions
 from vispa_green_sim.adoption import adopters
 from vispa_green_sim.engine import simulate
 from vispa_green_sim.forecasts import Forecasts, Options, forecasts_of
-from vispa_green_sim.measures import Plan, Setting, take
+from vispa_green_sim.interventions import Knowledge, Trial, take
 from vispa_green_sim.power import job_powers
 from vispa_green_sim.result import SHORTEST_S, Run
-from vispa_green_sim.study.ground import Ground, Scenario
+from vispa_green_sim.study.preparing import PreparedStudy, Scenario
 from vispa_green_sim.workload import Workload
 
 Seconds = npt.NDArray[np.int64]
@@ -32,7 +32,7 @@ class Played:
     """A run by jobs of the original workload, whatever parts they were played in."""
 
     run: Run = field(repr=False)
-    plan: Plan = field(repr=False)
+    trial: Trial = field(repr=False)
     wait_s: Seconds = field(repr=False)
     """Time between submission and end in which the job did not run."""
     turnaround_s: Seconds = field(repr=False)
@@ -56,12 +56,12 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Some jobs, with and without the measures."""
+    """Some jobs, with and without the interventions."""
 
     jobs: int
     core_hours: float
     wait_s: float
-    """Mean with the measures, in s."""
+    """Mean with the interventions, in s."""
     base_wait_s: float
     turnaround_s: float
     base_turnaround_s: float
@@ -83,7 +83,7 @@ class UserRow:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One scenario of one seed against the baseline of that seed, over the same span of time."""
+    """One scenario of one seed against the reference run of that seed, over the same span of time."""
 
     seed: int
     scenario: str
@@ -94,7 +94,7 @@ class Comparison:
     held_jobs: int
     held_hours: float
     shaken_g: float
-    """CO2 of the baseline's jobs at their nominal power: what differs between seeds is shaking alone."""
+    """CO2 of the reference run's jobs at their nominal power: what differs between seeds is shaking alone."""
     users: tuple[UserRow, ...]
 
     @classmethod
@@ -115,8 +115,8 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Baseline:
-    """The shaken history of a seed, played without measures."""
+class ReferenceRun:
+    """The shaken history of a seed, played without interventions."""
 
     seed: int
     workload: Workload = field(repr=False)
@@ -128,45 +128,45 @@ class Baseline:
     """What could be known of the grid; all scenarios of a seed see the same, errors included."""
 
 
-def baseline(ground: Ground, seed: int | None) -> Baseline:
-    """Play the history of a seed without measures; ``None``: as it was recorded, not shaken."""
-    jobs = ground.workload
+def reference_run(prepared: PreparedStudy, seed: int | None) -> ReferenceRun:
+    """Play the history of a seed without interventions; ``None``: as it was recorded, not shaken."""
+    jobs = prepared.workload
     power_spread = 0.0
     if seed is not None:
-        jobs = shaken(jobs, seed, round(ground.spec.study.shake_minutes * 60))
-        power_spread = ground.spec.machine.power.spread_pct / 100
-    priors = ground.priors
+        jobs = shaken(jobs, seed, round(prepared.spec.study.shake_minutes * 60))
+        power_spread = prepared.spec.machine.power.spread_pct / 100
+    priors = prepared.priors
     if priors is not None and seed is not None:
         priors = priors.resampled(seed)
-    nominal = job_powers(jobs, ground.machine, priors)
+    nominal = job_powers(jobs, prepared.machine, priors)
     powers = _spread(nominal, jobs, power_spread, seed or 0)
-    played = _played(ground, Plan.of(jobs, ground.machine, powers), jobs)
-    shaken_g = float(job_emissions_g(played.run, nominal, ground.clock, ground.spec.machine.pue).sum())
-    options = Options(relative_error=ground.spec.grid.forecast_error, seed=seed or 0)
-    forecasts = forecasts_of(ground.spec.grid.forecast, ground.clock, options)
-    return Baseline(seed or 0, jobs, powers, played, shaken_g, forecasts)
+    played = _played(prepared, Trial.of(jobs, prepared.machine, powers), jobs)
+    shaken_g = float(job_emissions_g(played.run, nominal, prepared.clock, prepared.spec.machine.pue).sum())
+    options = Options(relative_error=prepared.spec.grid.forecast_error, seed=seed or 0)
+    forecasts = forecasts_of(prepared.spec.grid.forecast, prepared.clock, options)
+    return ReferenceRun(seed or 0, jobs, powers, played, shaken_g, forecasts)
 
 
-def compare(ground: Ground, base: Baseline, scenario: Scenario) -> Comparison:
-    """Play a scenario and return what differs from the baseline."""
+def compare(prepared: PreparedStudy, base: ReferenceRun, scenario: Scenario) -> Comparison:
+    """Play a scenario and return what differs from the reference run."""
     taking = adopters(base.workload, scenario.adoption, base.seed)
-    setting = Setting(base.forecasts, taking, base.seed)
-    plan = take(scenario.measures, Plan.of(base.workload, ground.machine, base.job_mw), setting)
-    played = _played(ground, plan, base.workload)
+    knowledge = Knowledge(base.forecasts, taking, base.seed)
+    trial = take(scenario.interventions, Trial.of(base.workload, prepared.machine, base.job_mw), knowledge)
+    played = _played(prepared, trial, base.workload)
     # Nodes draw power after the last job, too: both sides are counted up to the later end.
     end_s = max(base.played.run.span_s[1], played.run.span_s[1])
     held = _held(played)
     return Comparison(
         base.seed,
         scenario.name,
-        _side(ground, base.played, end_s),
-        _side(ground, played, end_s),
+        _side(prepared, base.played, end_s),
+        _side(prepared, played, end_s),
         _group(base, played, taking),
         _group(base, played, ~taking),
         int((held > 0).sum()),
         float(held.sum()) / 3600,
         base.shaken_g,
-        _users(ground, base, played, taking, end_s),
+        _users(prepared, base, played, taking, end_s),
     )
 
 
@@ -195,32 +195,32 @@ def _spread(powers: Sequence[int], jobs: Workload, spread: float, seed: int) -> 
     return changed
 
 
-def _played(ground: Ground, plan: Plan, jobs: Workload) -> Played:
-    run = simulate(plan.workload, plan.machine, ground.spec.machine.policy, plan.for_engine())
+def _played(prepared: PreparedStudy, trial: Trial, jobs: Workload) -> Played:
+    run = simulate(trial.workload, trial.machine, prepared.spec.machine.scheduler, trial.for_engine())
     submit = np.asarray(jobs.submit_s, dtype=np.int64)
-    if len(plan.workload) == len(jobs):
-        return Played(run, plan, run.start_s - submit, run.end_s - submit)
-    owner = np.asarray(plan.origin, dtype=np.int64)
+    if len(trial.workload) == len(jobs):
+        return Played(run, trial, run.start_s - submit, run.end_s - submit)
+    owner = np.asarray(trial.origin, dtype=np.int64)
     end, running = np.zeros(len(jobs), dtype=np.int64), np.zeros(len(jobs), dtype=np.int64)
     np.maximum.at(end, owner, run.end_s)
     np.add.at(running, owner, run.end_s - run.start_s)
-    return Played(run, plan, end - submit - running, end - submit)
+    return Played(run, trial, end - submit - running, end - submit)
 
 
 def _held(played: Played) -> Seconds:
     run = played.run
     if run.released is None:
         return np.zeros(0, dtype=np.int64)
-    first = np.diff(np.asarray(played.plan.origin, dtype=np.int64), prepend=-1) != 0
+    first = np.diff(np.asarray(played.trial.origin, dtype=np.int64), prepend=-1) != 0
     released = np.frombuffer(run.released, dtype=np.int64)
     held: Seconds = (released - np.asarray(run.workload.submit_s, dtype=np.int64))[first]
     return held
 
 
-def _side(ground: Ground, played: Played, end_s: int) -> Side:
-    run, powers = played.run, played.plan.job_mw
+def _side(prepared: PreparedStudy, played: Played, end_s: int) -> Side:
+    run, powers = played.run, played.trial.job_mw
     used = energy(run, powers, end_s)
-    co2 = emissions(run, powers, ground.clock, ground.spec.machine.pue, end_s)
+    co2 = emissions(run, powers, prepared.clock, prepared.spec.machine.pue, end_s)
     wait, turnaround = played.wait_s, played.turnaround_s
     length = turnaround - wait
     return Side(
@@ -237,7 +237,7 @@ def _side(ground: Ground, played: Played, end_s: int) -> Side:
     )
 
 
-def _group(base: Baseline, played: Played, chosen: npt.NDArray[np.bool_]) -> Group:
+def _group(base: ReferenceRun, played: Played, chosen: npt.NDArray[np.bool_]) -> Group:
     jobs = int(chosen.sum())
     if not jobs:
         return Group(0, 0.0, 0.0, 0.0, 0.0, 0.0)
@@ -253,7 +253,7 @@ def _group(base: Baseline, played: Played, chosen: npt.NDArray[np.bool_]) -> Gro
 
 
 def _users(
-    ground: Ground, base: Baseline, played: Played, taking: npt.NDArray[np.bool_], end_s: int
+    prepared: PreparedStudy, base: ReferenceRun, played: Played, taking: npt.NDArray[np.bool_], end_s: int
 ) -> tuple[UserRow, ...]:
     jobs = base.workload
     if not len(jobs.user):
@@ -265,9 +265,9 @@ def _users(
         return _sums(whose, np.asarray(values, dtype=np.float64), len(names))
 
     def grams(side: Played) -> Floats:
-        pue = ground.spec.machine.pue
-        rows = job_emissions_g(side.run, side.plan.job_mw, ground.clock, pue, end_s)
-        owners = whose[np.asarray(side.plan.origin, dtype=np.int64)]
+        pue = prepared.spec.machine.pue
+        rows = job_emissions_g(side.run, side.trial.job_mw, prepared.clock, pue, end_s)
+        owners = whose[np.asarray(side.trial.origin, dtype=np.int64)]
         return _sums(owners, rows, len(names))
 
     columns = zip(

@@ -74,16 +74,16 @@ class MachineTable(Table):
     processors: Annotated[int, Field(ge=1)] | None = None
     processors_per_node: Annotated[int, Field(ge=1)] = 1
     memory_gib_per_node: NotNegative = 0
-    """With memory, jobs are packed into nodes (policy ``slurm_like``); else processors are counted."""
+    """With memory, jobs are packed into nodes (scheduler ``slurm_like``); else processors are counted."""
     slurm_conf: Path | None = None
     """The cluster's own nodes and partitions, instead of the three keys above."""
-    policy: str = "easy"
+    scheduler: str = "easy"
     pue: Annotated[float, Field(ge=1)] = 1.0
     power: PowerTable = PowerTable()
 
 
 class GridTable(Table):
-    """The carbon intensity of the accounts, and how measures foresee it."""
+    """The carbon intensity of the accounts, and how interventions foresee it."""
 
     file: Path
     column: str | None = None
@@ -111,8 +111,8 @@ class AdoptionTable(Table):
     incentive: NotNegative = 1.0
 
 
-class MeasureTable(BaseModel):
-    """A measure by name; the other keys are its options, which it checks itself."""
+class InterventionTable(BaseModel):
+    """An intervention by name; the other keys are its options, which it checks itself."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -125,15 +125,15 @@ class MeasureTable(BaseModel):
 
 
 class ScenarioTable(Table):
-    """Measures taken together, and by whom."""
+    """Interventions taken together, and by whom."""
 
     name: str
     adoption: AdoptionTable = AdoptionTable()
-    measures: tuple[MeasureTable, ...] = ()
+    interventions: tuple[InterventionTable, ...] = ()
 
 
 class SensitivityTable(Table):
-    """A scenario again, with another value: ``vary`` is ``adoption.KEY`` or ``MEASURE.OPTION``."""
+    """A scenario again, with another value: ``vary`` is ``adoption.KEY`` or ``INTERVENTION.OPTION``."""
 
     scenario: str
     vary: str
@@ -162,6 +162,7 @@ def load(path: Path) -> Spec:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise StudyError(f"{path}: not valid TOML: {error}") from error
+    _use_new_names(path, text, content)
     try:
         spec = Spec.model_validate(content)
     except ValidationError as invalid:
@@ -194,8 +195,10 @@ def _varied(scenario: ScenarioTable, path: str, value: object) -> ScenarioTable:
     """Return the scenario with one value changed."""
     head, _, key = path.partition(".")
     content = scenario.model_dump()
-    targets = [content["adoption"]] if head == "adoption" else [m for m in content["measures"] if m["use"] == head]
-    known = ["adoption", *(measure.use for measure in scenario.measures)]
+    targets = (
+        [content["adoption"]] if head == "adoption" else [m for m in content["interventions"] if m["use"] == head]
+    )
+    known = ["adoption", *(intervention.use for intervention in scenario.interventions)]
     if not targets or not key:
         raise StudyError(
             f"[[sensitivity]] vary = {path!r}: scenario {scenario.name!r} has {', '.join(known)}"
@@ -209,6 +212,26 @@ def _varied(scenario: ScenarioTable, path: str, value: object) -> ScenarioTable:
         error = invalid.errors(include_url=False)[0]
         hint = did_you_mean(key, list(AdoptionTable.model_fields)) if error["type"] == "extra_forbidden" else ""
         raise StudyError(f"[[sensitivity]] vary = {path!r}, value {value!r}: {error['msg'].lower()}{hint}") from None
+
+
+_OLD_NAMES = (("machine", "policy", "scheduler"), ("scenario", "measures", "interventions"))
+"""A table, a key's name in study files of before, and its name now. Either may be written, but not both."""
+
+
+def _use_new_names(path: Path, text: str, content: dict[str, Any]) -> None:
+    """Rename the old keys in place; raise `StudyError` for a table that has a key under both names."""
+    for name, old, new in _OLD_NAMES:
+        found = content.get(name)
+        for table in found if isinstance(found, list) else [found]:
+            if not isinstance(table, dict) or old not in table:
+                continue
+            if new in table:
+                loc = (name, found.index(table), new) if isinstance(found, list) else (name, new)
+                raise StudyError(
+                    f"{place(path, line_of(text, loc))}: [{name}] has {old!r} and {new!r}, two names of one key; "
+                    f"keep {new!r}"
+                )
+            table[new] = table.pop(old)
 
 
 def _refuse_twins(path: Path, text: str, spec: Spec) -> None:
@@ -254,10 +277,18 @@ _HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
 def line_of(text: str, loc: Sequence[int | str]) -> int:
     """Return the line of a key, or of the table or inline table that holds it."""
     longest, found = 0, 1
-    for number, path in _paths(text):
+    for number, written in _paths(text):
+        path = _with_new_names(written)
         if len(path) > longest and path == tuple(loc[: len(path)]):
             longest, found = len(path), number
     return found
+
+
+def _with_new_names(path: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    for table, old, new in _OLD_NAMES:
+        if path[0] == table:  # the key follows the table's name, or its number in a list of tables
+            path = (*(new if part == old else part for part in path[:3]), *path[3:])
+    return path
 
 
 def _paths(text: str) -> Iterator[tuple[int, tuple[int | str, ...]]]:

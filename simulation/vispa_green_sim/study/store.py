@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from vispa_green_sim.study.ground import Ground, Scenario
+from vispa_green_sim.study.preparing import PreparedStudy, Scenario
 from vispa_green_sim.study.replication import Comparison
 from vispa_green_sim.study.spec import StudyError
 
@@ -25,14 +25,14 @@ class Store:
     fingerprint: str
 
     @classmethod
-    def of(cls, ground: Ground, out: Path) -> Store:
+    def of(cls, prepared: PreparedStudy, out: Path) -> Store:
         """Open (or make) the store below a study's output folder."""
         folder = out / "replications"
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StudyError(f"{folder}: cannot be made ({error.strerror}); choose another --out") from error
-        return cls(folder, ground.fingerprint)
+        return cls(folder, prepared.fingerprint)
 
     def has(self, scenario: Scenario, seed: int) -> bool:
         """Say whether the result is there."""

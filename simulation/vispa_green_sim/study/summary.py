@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from vispa_green_sim.study.ground import Ground
+from vispa_green_sim.study.preparing import PreparedStudy
 from vispa_green_sim.study.replay_error import ReplayError
 from vispa_green_sim.study.replication import Comparison, Side
 from vispa_green_sim.study.statistics import Estimate, estimate
@@ -32,12 +32,12 @@ class UserChange:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One scenario against no measures."""
+    """One scenario against no interventions."""
 
     name: str
     varies: str
     saved_pct: Estimate
-    """CO2 of the whole machine, % of the baseline's."""
+    """CO2 of the whole machine, % of the reference run's."""
     dynamic_saved_pct: Estimate
     """... of the part that jobs cause."""
     static_saved_pct: Estimate
@@ -68,7 +68,7 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """What shaking alone does, without any measure: sd over seeds, in %."""
+    """What shaking alone does, without any intervention: sd over seeds, in %."""
 
     dynamic_co2_pct: float
     mean_wait_pct: float
@@ -84,31 +84,32 @@ class Summary:
     jobs: int
     processors: int
     policy: str
+    """The scheduler, by the name that ``summary.json`` has had for it since its first version."""
     shake_minutes: float
     forecast: str
     replay: ReplayError
     base_mean_wait_s: Estimate
     base_total_t: Estimate
-    """CO2 of a run without measures, in tonnes."""
+    """CO2 of a run without interventions, in tonnes."""
     base_static_part: Estimate
     noise: Noise
     effects: tuple[Effect, ...]
 
 
-def summarise(ground: Ground, replay: ReplayError, results: Sequence[Sequence[Comparison]]) -> Summary:
+def summarise(prepared: PreparedStudy, replay: ReplayError, results: Sequence[Sequence[Comparison]]) -> Summary:
     """Return the answer; ``results`` has one row of seeds for each scenario."""
     bases = [result.base for result in results[0]]
     dynamic = estimate(result.shaken_g for result in results[0])
     wait = estimate(base.mean_wait_s for base in bases)
     noise = Noise(_pct(dynamic.sd, dynamic.mean), _pct(wait.sd, wait.mean))
-    spec = ground.spec
+    spec = prepared.spec
     return Summary(
         spec.study.name,
         spec.study.seeds,
-        ground.workload.name,
-        len(ground.workload),
-        ground.machine.processors,
-        spec.machine.policy,
+        prepared.workload.name,
+        len(prepared.workload),
+        prepared.machine.processors,
+        spec.machine.scheduler,
         spec.study.shake_minutes,
         spec.grid.forecast,
         replay,
@@ -118,7 +119,7 @@ def summarise(ground: Ground, replay: ReplayError, results: Sequence[Sequence[Co
         noise,
         tuple(
             _effect(scenario.name, scenario.varies, found, noise)
-            for scenario, found in zip(ground.scenarios, results, strict=True)
+            for scenario, found in zip(prepared.scenarios, results, strict=True)
         ),
     )
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vispa_green.registry import Registry
-from vispa_green_sim.study.ground import Ground
-from vispa_green_sim.study.replication import baseline, compare
+from vispa_green_sim.study.preparing import PreparedStudy
+from vispa_green_sim.study.replication import compare, reference_run
 from vispa_green_sim.study.store import Store
 
 Progress = Callable[[int, int], None]
@@ -19,7 +19,7 @@ Progress = Callable[[int, int], None]
 class Task:
     """A study to be played: what is not in the store yet."""
 
-    ground: Ground
+    prepared: PreparedStudy
     store: Store
     file: Path
     out: Path
@@ -30,29 +30,29 @@ class Task:
     @property
     def total(self) -> int:
         """The number of replications."""
-        return len(self.ground.seeds) * len(self.ground.scenarios)
+        return len(self.prepared.seeds) * len(self.prepared.scenarios)
 
     @property
     def open_seeds(self) -> list[int]:
         """The seeds with a missing replication."""
-        kinds = self.ground.scenarios
-        return [seed for seed in self.ground.seeds if not all(self.store.has(kind, seed) for kind in kinds)]
+        kinds = self.prepared.scenarios
+        return [seed for seed in self.prepared.seeds if not all(self.store.has(kind, seed) for kind in kinds)]
 
     def done(self) -> int:
         """Return how many replications are there."""
-        return sum(self.store.has(kind, seed) for seed in self.ground.seeds for kind in self.ground.scenarios)
+        return sum(self.store.has(kind, seed) for seed in self.prepared.seeds for kind in self.prepared.scenarios)
 
 
 PLACES: Registry[None] = Registry("place to run", __name__, "run")
 
 
-def play_seed(ground: Ground, store: Store, seed: int) -> None:
-    """Play all missing scenarios of a seed; its baseline once."""
-    missing = [scenario for scenario in ground.scenarios if not store.has(scenario, seed)]
+def play_seed(prepared: PreparedStudy, store: Store, seed: int) -> None:
+    """Play all missing scenarios of a seed; its reference run once."""
+    missing = [scenario for scenario in prepared.scenarios if not store.has(scenario, seed)]
     if missing:
-        base = baseline(ground, seed)
+        base = reference_run(prepared, seed)
         for scenario in missing:
-            store.put(scenario, compare(ground, base, scenario))
+            store.put(scenario, compare(prepared, base, scenario))
 
 
 def slice_of(seeds: Sequence[int], part: int, parts: int) -> Sequence[int]:

@@ -27,7 +27,7 @@ def run(task: Task, progress: Progress) -> None:
     progress(task.done(), task.total)
     if task.workers == 1 or len(seeds) < 2:
         for seed in seeds:
-            play_seed(task.ground, task.store, seed)
+            play_seed(task.prepared, task.store, seed)
             progress(task.done(), task.total)
         return
     gc.freeze()  # or each process would copy every page of the history in its first look for cycles
@@ -80,7 +80,7 @@ def _work(task: Task, seeds: list[int], following: Synchronized[int], faults: Si
         if number >= len(seeds):
             return
         try:
-            play_seed(task.ground, task.store, seeds[number])
+            play_seed(task.prepared, task.store, seeds[number])
         except VispaGreenError as error:
             faults.put(str(error))
             raise SystemExit(1) from error

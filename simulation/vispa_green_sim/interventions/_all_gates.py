@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from vispa_green_sim.gate import Gate, QueueView
 
 
-class Together:
+class AllGates:
     """Asks each gate about the jobs that are its own; the latest answer holds."""
 
     def __init__(self, gates: Sequence[tuple[Gate, Sequence[bool]]]) -> None:

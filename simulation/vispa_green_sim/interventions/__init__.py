@@ -1,7 +1,7 @@
-"""What a site or its users could do differently, one file each; a file defines ``measure(**options) -> Measure``.
+"""What a site or its users could do differently, one file each, made by its ``intervention(**options)``.
 
-A measure turns one plan of a simulation into another and touches nothing else, so measures combine: a
-scenario is a list of them. They see the grid as it was foreseen (`Setting.forecasts`), never as it came.
+An intervention turns one trial of a simulation into another and touches nothing else, so interventions
+combine: a scenario is a list of them. They see the grid as it was foreseen (`Knowledge.forecasts`), never as it came.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ import numpy.typing as npt
 
 from vispa_green.errors import did_you_mean
 from vispa_green.registry import Registry
-from vispa_green_sim.engine import Measures
+from vispa_green_sim.engine import Conditions
 from vispa_green_sim.errors import SimulationError
 from vispa_green_sim.forecasts import Forecasts
 from vispa_green_sim.gate import Gate
+from vispa_green_sim.interventions._all_gates import AllGates
 from vispa_green_sim.machine import Machine
-from vispa_green_sim.measures._together import Together
 from vispa_green_sim.sleep import Sleep
 from vispa_green_sim.workload import Workload
 
 Pace = Callable[[int, int], int]
 
 
-class MeasureError(SimulationError):
-    """A measure that cannot be taken as asked."""
+class InterventionError(SimulationError):
+    """An intervention that cannot be taken as asked."""
 
 
 class Stage(IntEnum):
-    """When a measure has its turn, whatever its place in the list: each needs what the earlier ones leave."""
+    """When an intervention has its turn, whatever its place in the list: each needs what the earlier ones leave."""
 
     JOBS = 1
     """Changes what jobs are: their number, length, requests, power."""
@@ -47,8 +47,8 @@ class Stage(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """What a measure may know besides the plan."""
+class Knowledge:
+    """What an intervention may know besides the trial."""
 
     forecasts: Forecasts
     """The grid as it was foreseen, of carbon intensity; a gate asks ``forecasts.issued(now)``."""
@@ -58,7 +58,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Trial:
     """All that a run depends on. Rows are what the engine calls jobs; ``origin`` says whose they are."""
 
     workload: Workload = field(repr=False)
@@ -74,17 +74,17 @@ class Plan:
     pace: Pace | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, workload: Workload, machine: Machine, job_mw: Sequence[int]) -> Plan:
-        """Return the plan without any measure."""
+    def of(cls, workload: Workload, machine: Machine, job_mw: Sequence[int]) -> Trial:
+        """Return the trial without any intervention."""
         return cls(workload, machine, job_mw, range(len(workload)))
 
-    def adopting(self, setting: Setting) -> list[bool]:
+    def adopting(self, knowledge: Knowledge) -> list[bool]:
         """Say of each row whether its job takes part."""
-        whole: list[bool] = setting.adopts[np.asarray(self.origin, dtype=np.int64)].tolist()
+        whole: list[bool] = knowledge.adopts[np.asarray(self.origin, dtype=np.int64)].tolist()
         return whole
 
-    def with_gate(self, gate: Gate, asked: Sequence[bool], *, of_parts: bool = False) -> Plan:
-        """Return the plan with one more gate, asked about these rows.
+    def with_gate(self, gate: Gate, asked: Sequence[bool], *, of_parts: bool = False) -> Trial:
+        """Return the trial with one more gate, asked about these rows.
 
         Of a job in several rows it is asked about the first only, unless it is a gate ``of_parts``.
         """
@@ -93,53 +93,53 @@ class Plan:
             asked = [wanted and (not row or origin[row - 1] != origin[row]) for row, wanted in enumerate(asked)]
         return replace(self, gates=(*self.gates, (gate, asked)))
 
-    def for_engine(self, options: object = None) -> Measures:
+    def for_engine(self, options: object = None) -> Conditions:
         """Return what the engine is told; several gates act as one that opens when all agree."""
         gate: Gate | None = None
         asked: Sequence[bool] | None = None
         if len(self.gates) == 1:
             ((gate, asked),) = self.gates
         elif self.gates:
-            gate = Together(self.gates)
+            gate = AllGates(self.gates)
             asked = [any(row) for row in zip(*(rows for _, rows in self.gates), strict=True)]
-        return Measures(gate, asked, self.sleep, self.place, self.pace, options)
+        return Conditions(gate, asked, self.sleep, self.place, self.pace, options)
 
 
-class Measure(Protocol):
-    """One thing to do differently. Pure: it returns a new plan."""
+class Intervention(Protocol):
+    """One thing to do differently. Pure: it returns a new trial."""
 
     @property
     def stage(self) -> Stage:
         """When it has its turn."""
 
-    def applied(self, plan: Plan, setting: Setting) -> Plan:
-        """Return the plan with the measure taken by those who take part in it."""
+    def applied(self, trial: Trial, knowledge: Knowledge) -> Trial:
+        """Return the trial with the intervention taken by those who take part in it."""
 
 
-MEASURES: Registry[Measure] = Registry("measure", __name__, "measure")
+INTERVENTIONS: Registry[Intervention] = Registry("intervention", __name__, "intervention")
 
 
-def make(name: str, options: Mapping[str, Any]) -> Measure:
-    """Return a measure by name; raise `MeasureError` for an option that it does not have."""
-    factory = MEASURES.load(name)
+def make(name: str, options: Mapping[str, Any]) -> Intervention:
+    """Return an intervention by name; raise `InterventionError` for an option that it does not have."""
+    factory = INTERVENTIONS.load(name)
     known = inspect.signature(factory).parameters
     takes_all = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values())
     for option in options:
         if option not in known and not takes_all:
-            raise MeasureError(
-                f"measure {name} has no option {option!r}{did_you_mean(option, list(known))}; "
+            raise InterventionError(
+                f"intervention {name} has no option {option!r}{did_you_mean(option, list(known))}; "
                 f"it has {', '.join(known) or 'none'}"
             )
     for option, parameter in known.items():
         if parameter.default is inspect.Parameter.empty and option not in options and not takes_all:
-            raise MeasureError(f"measure {name} needs the option {option!r}")
+            raise InterventionError(f"intervention {name} needs the option {option!r}")
     for option, value in options.items():
         if option in known and not _suits(value, known[option].annotation):
-            raise MeasureError(f"measure {name}: {option} = {value!r}; it takes {known[option].annotation}")
+            raise InterventionError(f"intervention {name}: {option} = {value!r}; it takes {known[option].annotation}")
     try:
         return factory(**options)
     except (TypeError, ValueError) as error:
-        raise MeasureError(f"measure {name}: {error}; correct its options") from error
+        raise InterventionError(f"intervention {name}: {error}; correct its options") from error
 
 
 _TYPES: dict[str, tuple[type, ...]] = {"float": (int, float), "int": (int,), "str": (str,), "bool": (bool,)}
@@ -149,14 +149,14 @@ def _suits(value: object, annotation: object) -> bool:
     """Say whether a value from TOML is of one of the plain types that an option is annotated with."""
     names = [part.strip() for part in str(annotation).split("|")]
     if not all(name in _TYPES or name == "None" for name in names):
-        return True  # the measure knows better
+        return True  # the intervention knows better
     if isinstance(value, bool):
         return "bool" in names
     return any(isinstance(value, _TYPES[name]) for name in names if name in _TYPES)
 
 
-def take(measures: Sequence[Measure], plan: Plan, setting: Setting) -> Plan:
-    """Return the plan with all measures taken, in the order of their stages and else as listed."""
-    for measure in sorted(measures, key=lambda one: one.stage):
-        plan = measure.applied(plan, setting)
-    return plan
+def take(interventions: Sequence[Intervention], trial: Trial, knowledge: Knowledge) -> Trial:
+    """Return the trial with all interventions taken, in the order of their stages and else as listed."""
+    for intervention in sorted(interventions, key=lambda one: one.stage):
+        trial = intervention.applied(trial, knowledge)
+    return trial

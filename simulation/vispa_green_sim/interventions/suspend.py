@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from vispa_green_sim.gate import QueueView
-from vispa_green_sim.measures import Measure, MeasureError, Plan, Setting, Stage
-from vispa_green_sim.measures._foreseen import Foreseen
+from vispa_green_sim.interventions import Intervention, InterventionError, Knowledge, Stage, Trial
+from vispa_green_sim.interventions._foreseen import Foreseen
 from vispa_green_sim.workload import Workload
 
 STEP_S = 900
@@ -35,19 +35,23 @@ class Suspend:
 
     def __post_init__(self) -> None:
         if self.every_s < 900 or self.overhead_s < 0 or self.slack_s < 0:
-            raise MeasureError("suspend: every_hours is at least 0.25, overhead_minutes and slack_hours 0 or more")
+            raise InterventionError(
+                "suspend: every_hours is at least 0.25, overhead_minutes and slack_hours 0 or more"
+            )
 
-    def applied(self, plan: Plan, setting: Setting) -> Plan:
-        """Return the plan with the long jobs in parts."""
-        rows, runs, requests = self._parts(plan.workload, plan.adopting(setting))
-        workload = _split(plan.workload, rows, runs, requests)
-        if plan.pace is not None:
-            raise MeasureError("suspend: twice in one scenario, or with another measure that sets the pace; keep one")
-        origin = [plan.origin[row] for row in rows]
+    def applied(self, trial: Trial, knowledge: Knowledge) -> Trial:
+        """Return the trial with the long jobs in parts."""
+        rows, runs, requests = self._parts(trial.workload, trial.adopting(knowledge))
+        workload = _split(trial.workload, rows, runs, requests)
+        if trial.pace is not None:
+            raise InterventionError(
+                "suspend: twice in one scenario, or with another intervention that sets the pace; keep one"
+            )
+        origin = [trial.origin[row] for row in rows]
         later = [row > 0 and rows[row - 1] == rows[row] for row in range(len(rows))]
-        gate = _Pauses(Foreseen(setting.forecasts), self, workload, origin)
+        gate = _Pauses(Foreseen(knowledge.forecasts), self, workload, origin)
         parted = replace(
-            plan, workload=workload, job_mw=[plan.job_mw[row] for row in rows], origin=origin, pace=gate.pace
+            trial, workload=workload, job_mw=[trial.job_mw[row] for row in rows], origin=origin, pace=gate.pace
         )
         return parted.with_gate(gate, later, of_parts=True)
 
@@ -124,10 +128,10 @@ def _split(jobs: Workload, rows: Sequence[int], runs: list[int], requests: list[
     return replace(parted, **changed)
 
 
-def measure(
+def intervention(
     *, every_hours: float = 6, overhead_minutes: float = 5, slack_hours: float = 12, min_gain_pct: float = 5
-) -> Measure:
-    """Return the measure; ``slack_hours`` is the longest that a job pauses in total."""
+) -> Intervention:
+    """Return the intervention; ``slack_hours`` is the longest that a job pauses in total."""
     return Suspend(
         round(every_hours * 3600), round(overhead_minutes * 60), round(slack_hours * 3600), min_gain_pct / 100
     )

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from vispa_green_sim.gate import QueueView
-from vispa_green_sim.measures import Measure, MeasureError, Plan, Setting, Stage
-from vispa_green_sim.measures._foreseen import Foreseen
+from vispa_green_sim.interventions import Intervention, InterventionError, Knowledge, Stage, Trial
+from vispa_green_sim.interventions._foreseen import Foreseen
 
 STEP_S = 900
 
@@ -29,12 +29,14 @@ class GreenPartition:
 
     def __post_init__(self) -> None:
         if not 0 < self.open_hours <= 24 or self.max_delay_s < 0:
-            raise MeasureError("green_partition: open_hours is from 0 to 24 of each day, max_delay_hours 0 or more")
+            raise InterventionError(
+                "green_partition: open_hours is from 0 to 24 of each day, max_delay_hours 0 or more"
+            )
 
-    def applied(self, plan: Plan, setting: Setting) -> Plan:
-        """Return the plan with a gate before the volunteers' jobs."""
-        gate = _Doors(Foreseen(setting.forecasts), self.open_hours / 24, self.max_delay_s, plan.workload.submit_s)
-        return plan.with_gate(gate, plan.adopting(setting))
+    def applied(self, trial: Trial, knowledge: Knowledge) -> Trial:
+        """Return the trial with a gate before the volunteers' jobs."""
+        gate = _Doors(Foreseen(knowledge.forecasts), self.open_hours / 24, self.max_delay_s, trial.workload.submit_s)
+        return trial.with_gate(gate, trial.adopting(knowledge))
 
 
 class _Doors:
@@ -60,6 +62,6 @@ class _Doors:
         return int(np.argmax(day <= limit))
 
 
-def measure(*, open_hours: float = 8, max_delay_hours: float = 24) -> Measure:
-    """Return the measure: open in the greenest ``open_hours`` in 24 of what the forecast shows ahead."""
+def intervention(*, open_hours: float = 8, max_delay_hours: float = 24) -> Intervention:
+    """Return the intervention: open in the greenest ``open_hours`` in 24 of what the forecast shows ahead."""
     return GreenPartition(open_hours, round(max_delay_hours * 3600))

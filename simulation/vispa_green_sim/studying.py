@@ -14,16 +14,16 @@ from vispa_green.errors import UsageError
 from vispa_green.reports.plots import new_figure
 from vispa_green_sim.report import write_report
 from vispa_green_sim.report.words import replay_words, table
-from vispa_green_sim.study.ground import Ground, prepare
 from vispa_green_sim.study.on import PLACES, Progress, Task, play_seed, slice_of
+from vispa_green_sim.study.preparing import PreparedStudy, prepare
 from vispa_green_sim.study.replay_error import ReplayError, replay_error
-from vispa_green_sim.study.replication import baseline
+from vispa_green_sim.study.replication import reference_run
 from vispa_green_sim.study.store import Store
 from vispa_green_sim.study.summary import summarise
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class StudyOptions:
     """The options of the command."""
 
     file: Path
@@ -35,28 +35,28 @@ class Order:
     slice: str | None = None
 
 
-def study(order: Order) -> None:
+def study(options: StudyOptions) -> None:
     """Do a study and write its report; with a slice, play those seeds only."""
-    run_on = PLACES.load(order.on)
+    run_on = PLACES.load(options.on)
     new_figure(1, 1)  # told now if pictures cannot be drawn, not after an hour of playing
-    ground = prepare(order.file)
-    out = order.out or Path(f"{order.file.stem}-study")
-    store = Store.of(ground, out)
-    workers = order.workers or (len(os.sched_getaffinity(0)) if order.on == "local" else 16)
-    task = Task(ground, store, order.file, out, workers, order.sbatch)
-    if order.slice is not None:
-        _play_slice(task, order.slice)
+    prepared = prepare(options.file)
+    out = options.out or Path(f"{options.file.stem}-study")
+    store = Store.of(prepared, out)
+    workers = options.workers or (len(os.sched_getaffinity(0)) if options.on == "local" else 16)
+    task = Task(prepared, store, options.file, out, workers, options.sbatch)
+    if options.slice is not None:
+        _play_slice(task, options.slice)
         return
-    for remark in ground.workload.remarks:
-        click.echo(f"warning: {ground.workload.name}: {remark}", err=True)
-    if not order.resume:
-        for scenario in ground.scenarios:
-            for seed in ground.seeds:
+    for remark in prepared.workload.remarks:
+        click.echo(f"warning: {prepared.workload.name}: {remark}", err=True)
+    if not options.resume:
+        for scenario in prepared.scenarios:
+            for seed in prepared.seeds:
                 store.forget(scenario, seed)
-    replay = _first_say_how_true(ground)
+    replay = _first_say_how_true(prepared)
     run_on(task, _shown())
-    results = [[store.get(scenario, seed) for seed in ground.seeds] for scenario in ground.scenarios]
-    summary = summarise(ground, replay, results)
+    results = [[store.get(scenario, seed) for seed in prepared.seeds] for scenario in prepared.scenarios]
+    summary = summarise(prepared, replay, results)
     files = write_report(summary, results, out)
     click.echo(table(summary))
     click.echo(f"\n{files.html}")
@@ -66,13 +66,13 @@ def _play_slice(task: Task, text: str) -> None:
     part, _, parts = text.partition("/")
     if not (part.isdigit() and parts.isdigit() and int(part) < int(parts)):
         raise UsageError(f"--slice {text}: write PART/PARTS, e.g. 0/4")
-    for seed in slice_of(task.ground.seeds, int(part), int(parts)):
-        play_seed(task.ground, task.store, seed)
+    for seed in slice_of(task.prepared.seeds, int(part), int(parts)):
+        play_seed(task.prepared, task.store, seed)
 
 
-def _first_say_how_true(ground: Ground) -> ReplayError:
+def _first_say_how_true(prepared: PreparedStudy) -> ReplayError:
     """Replay the history as recorded, and print the error before anything else."""
-    error = replay_error(baseline(ground, None).played.run)
+    error = replay_error(reference_run(prepared, None).played.run)
     click.echo(replay_words(error))
     return error
 

@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 
-class Profile:
+class FreeProcessors:
     """``free[i]`` processors are free over ``[times_s[i], times_s[i + 1])``, the last value for ever."""
 
     __slots__ = ("free", "times_s")
@@ -19,8 +19,8 @@ class Profile:
     @classmethod
     def of_running(
         cls, now: int, free: int, running: Sequence[tuple[int, int]], processors: Sequence[int]
-    ) -> Profile:
-        """Return the profile of running jobs alone; one past its requested end counts as ending next second.
+    ) -> FreeProcessors:
+        """Return what running jobs alone leave free; one past its requested end counts as ending next second.
 
         Not now: what it holds is not free yet, and a job placed there could not start.
         """
@@ -33,10 +33,6 @@ class Profile:
             else:
                 levels[-1] = free
         return cls(times, levels)
-
-    def earliest(self, width: int, length_s: int) -> int:
-        """Return the earliest time from which ``width`` processors are free for ``length_s``."""
-        return self.times_s[self._hole(width, length_s)[0]]
 
     def reserve(self, width: int, length_s: int) -> int:
         """Take ``width`` processors for ``length_s`` at the earliest time possible; return that time."""

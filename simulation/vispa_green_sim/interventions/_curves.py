@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One setting: run time and power above idle, each relative to no cap."""
+    """One cap: run time and power above idle, each relative to no cap."""
 
-    setting: float
-    """The cap: a power limit in W for GPUs, the speed in % for CPUs."""
+    cap: float
+    """A power limit in W for GPUs, the speed in % for CPUs."""
     time_ratio: float
     power_ratio: float
 

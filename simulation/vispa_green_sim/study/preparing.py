@@ -22,10 +22,10 @@ from vispa_green_sim.errors import place
 from vispa_green_sim.forecasts import FORECASTS
 from vispa_green_sim.grid import GridClock, from_csv
 from vispa_green_sim.inputs import INPUTS, Options, read_workload
-from vispa_green_sim.machine import Machine, NodeClass, NodePower
-from vispa_green_sim.measures import Measure, make
+from vispa_green_sim.interventions import Intervention, make
+from vispa_green_sim.machine import Machine, NodeClass, NodePowerModel
 from vispa_green_sim.power import Priors, samples_of
-from vispa_green_sim.scheduling import DISCIPLINES
+from vispa_green_sim.scheduling import SCHEDULERS
 from vispa_green_sim.slurm_conf import read_machine
 from vispa_green_sim.study.spec import (
     MachineTable,
@@ -39,31 +39,26 @@ from vispa_green_sim.study.spec import (
 )
 from vispa_green_sim.workload import Workload
 
-_TELLING = {"report", "on", "command.py", "statistics.py", "summary.py", "cli.py", "replaying.py", "bound.py"}
-"""Code that tells what replications found, or where they are played, but has no part in what they find."""
+_NOT_HASHED = {"report", "on", "studying.py", "statistics.py", "summary.py", "cli.py", "replaying.py", "bound.py"}
+"""Files that cannot change a replication: they choose where it is played, or show what came of it."""
 DATA_VARIABLE = "VISPA_GREEN_DATA"
 NEAR_DATA = Path("../shared/data")
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Measures, ready to be taken, and by whom."""
+    """Interventions, ready to be taken, and by whom."""
 
     name: str
     varies: str
     """The scenario that it is a variation of; empty: none."""
     adoption: Adoption
-    measures: tuple[Measure, ...]
+    interventions: tuple[Intervention, ...]
     table: ScenarioTable
-
-    @property
-    def changes_nothing(self) -> bool:
-        """Whether nobody does anything."""
-        return not self.measures
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class PreparedStudy:
     """The study, loaded."""
 
     spec: Spec
@@ -81,12 +76,12 @@ class Ground:
         return range(self.spec.study.first_seed, self.spec.study.first_seed + self.spec.study.seeds)
 
 
-def prepare(file: Path) -> Ground:
+def prepare(file: Path) -> PreparedStudy:
     """Read a study and all that it names; raise an error with the place and the remedy of the first fault."""
     spec = load(file)
     if spec.workload.format is not None:
         INPUTS.load(spec.workload.format)
-    DISCIPLINES.load(spec.machine.policy)
+    SCHEDULERS.load(spec.machine.scheduler)
     FORECASTS.load(spec.grid.forecast)
     ready = tuple(_scenario(file, spec, table, varies) for table, varies in scenarios(spec))
     jobs_file, grid_file = (_found(path, file) for path in (spec.workload.file, spec.grid.file))
@@ -97,7 +92,7 @@ def prepare(file: Path) -> Ground:
         workload = workload.picked(range(min(spec.workload.first_jobs, len(workload))))
     for scenario in ready:
         adopters(workload.picked(range(min(1, len(workload)))), scenario.adoption, 0)
-    return Ground(
+    return PreparedStudy(
         spec,
         workload,
         _machine_of(conf, spec.machine.power) if conf else _machine(spec.machine, workload),
@@ -109,18 +104,18 @@ def prepare(file: Path) -> Ground:
 
 
 def _scenario(file: Path, spec: Spec, table: ScenarioTable, varies: str) -> Scenario:
-    measures = []
-    for number, one in enumerate(table.measures):
+    interventions = []
+    for number, one in enumerate(table.interventions):
         try:
-            measures.append(make(one.use, one.options))
+            interventions.append(make(one.use, one.options))
         except VispaGreenError as error:
             names = [s.name for s in spec.scenario]
-            loc = ("scenario", names.index(varies or table.name), "measures", number)
+            loc = ("scenario", names.index(varies or table.name), "interventions", number)
             text = file.read_text(encoding="utf-8")
             raise StudyError(f"{place(file, line_of(text, loc))}: scenario {table.name!r}: {error}") from error
     who = table.adoption
     adoption = Adoption(who.rate, who.persistence, who.period_days, who.incentive)
-    return Scenario(table.name, varies, adoption, tuple(measures), table)
+    return Scenario(table.name, varies, adoption, tuple(interventions), table)
 
 
 def _found(path: Path, study: Path) -> Path:
@@ -156,8 +151,8 @@ def _machine_of(conf: Path, power: PowerTable) -> Machine:
     return read_machine(conf, {one.name: _node_power(power, one.cpus) for one in classes})
 
 
-def _node_power(power: PowerTable, cpus: int) -> NodePower:
-    return NodePower(
+def _node_power(power: PowerTable, cpus: int) -> NodePowerModel:
+    return NodePowerModel(
         round(power.idle_w * 1000),
         round(power.off_w * 1000),
         round(power.boot_w * 1000),
@@ -207,6 +202,6 @@ def _fingerprint(spec: Spec, *files: Path) -> str:
     for package in (vispa_green, vispa_green_sim):
         root = Path(inspect.getfile(package)).parent
         for source in sorted(root.rglob("*.py")):
-            if not _TELLING.intersection(source.relative_to(root).parts):
+            if not _NOT_HASHED.intersection(source.relative_to(root).parts):
                 digest.update(source.read_bytes())
     return digest.hexdigest()

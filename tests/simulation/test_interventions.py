@@ -1,4 +1,4 @@
-"""Laws of every measure, whatever it does: energy balances, all work is done, and nobody taking part is no change."""
+"""Laws of every intervention: energy balances, all work is done, and nobody taking part is no change."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from vispa_green_sim.engine import simulate
 from vispa_green_sim.forecasts import forecasts_of
 from vispa_green_sim.grid import GridClock, from_csv
 from vispa_green_sim.inputs import Options, read_workload
+from vispa_green_sim.interventions import INTERVENTIONS, InterventionError, Knowledge, Stage, Trial, make, take
+from vispa_green_sim.interventions._curves import CURVES
 from vispa_green_sim.machine import Machine
-from vispa_green_sim.measures import MEASURES, MeasureError, Plan, Setting, Stage, make, take
-from vispa_green_sim.measures._curves import CURVES
 from vispa_green_sim.power import job_powers
 from vispa_green_sim.result import Run
 from vispa_green_sim.workload import Workload
@@ -28,7 +28,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "power_cap": {"curve": "taurus_cpu", "cap": 68.8},
     "suspend": {"every_hours": 1},
 }
-"""Of measures that need some, or that would have nothing to do in so short a history."""
+"""Of interventions that need some, or that would have nothing to do in so short a history."""
 HOUR_S = 3600
 
 
@@ -46,58 +46,58 @@ def clock(tmp_path: Path) -> GridClock:
     return GridClock(from_csv(tmp_path / "grid.csv", Quantity.CARBON_INTENSITY), datetime(2025, 3, 3, tzinfo=UTC))
 
 
-def played(name: str, jobs: Workload, clock: GridClock, taking: bool) -> tuple[Plan, Run]:
-    setting = Setting(forecasts_of("day_ahead", clock), np.full(len(jobs), taking))
+def played(name: str, jobs: Workload, clock: GridClock, taking: bool) -> tuple[Trial, Run]:
+    knowledge = Knowledge(forecasts_of("day_ahead", clock), np.full(len(jobs), taking))
     machine = Machine.of_processors(PROCESSORS)
-    before = Plan.of(jobs, machine, job_powers(jobs, machine))
-    plan = take([make(name, OPTIONS.get(name, {}))], before, setting)
-    return plan, simulate(plan.workload, plan.machine, "easy", plan.for_engine())
+    before = Trial.of(jobs, machine, job_powers(jobs, machine))
+    trial = take([make(name, OPTIONS.get(name, {}))], before, knowledge)
+    return trial, simulate(trial.workload, trial.machine, "easy", trial.for_engine())
 
 
-@pytest.mark.parametrize("name", MEASURES.names())
+@pytest.mark.parametrize("name", INTERVENTIONS.names())
 def test_energy_balances(name: str, jobs: Workload, clock: GridClock) -> None:
     """Every second each node is in one state; energy is the sum over states and jobs, as integers."""
-    plan, run = played(name, jobs, clock, taking=True)
+    trial, run = played(name, jobs, clock, taking=True)
     begin, end = run.span_s
-    used = energy(run, plan.job_mw, end)
+    used = energy(run, trial.job_mw, end)
     node_s = 0
     static_mj = 0
     for change in state_changes(run):
         in_state = int((change.nodes * np.maximum(0, end - np.maximum(begin, change.times_s))).sum())
         node_s += in_state
-        static_mj += in_state * power_of(plan.machine.classes[0].power, change.state)
+        static_mj += in_state * power_of(trial.machine.classes[0].power, change.state)
     assert node_s == PROCESSORS * (end - begin)
     assert static_mj == sum(used.static_mj.values())
-    dynamic_mj = sum(mw * (stop - start) for mw, start, stop in zip(plan.job_mw, run.starts, run.ends, strict=True))
+    dynamic_mj = sum(mw * (stop - start) for mw, start, stop in zip(trial.job_mw, run.starts, run.ends, strict=True))
     assert dynamic_mj == used.dynamic_mj
     assert used.total_mj == static_mj + dynamic_mj
 
 
-@pytest.mark.parametrize("name", MEASURES.names())
+@pytest.mark.parametrize("name", INTERVENTIONS.names())
 def test_all_work_is_done(name: str, jobs: Workload, clock: GridClock) -> None:
     """Each job runs to its end, on as many processors, for at least its run time, and never before its submission."""
-    plan, run = played(name, jobs, clock, taking=True)
+    trial, run = played(name, jobs, clock, taking=True)
     done = [0] * len(jobs)
-    for row, owner in enumerate(plan.origin):
+    for row, owner in enumerate(trial.origin):
         done[owner] += run.ends[row] - run.starts[row]
-        assert plan.workload.processors[row] == jobs.processors[owner]
+        assert trial.workload.processors[row] == jobs.processors[owner]
         assert run.starts[row] >= jobs.submit_s[owner]
     assert all(ran >= wanted for ran, wanted in zip(done, jobs.run_s, strict=True))
-    assert all(run <= request for run, request in zip(plan.workload.run_s, plan.workload.request_s, strict=True))
+    assert all(run <= request for run, request in zip(trial.workload.run_s, trial.workload.request_s, strict=True))
 
 
-@pytest.mark.parametrize("name", [name for name in MEASURES.names() if name != "sleep_idle"])  # the site's alone
+@pytest.mark.parametrize("name", [name for name in INTERVENTIONS.names() if name != "sleep_idle"])  # the site's alone
 def test_nobody_taking_part_is_no_change(name: str, jobs: Workload, clock: GridClock) -> None:
-    """With 0 % adoption the schedule and the powers are those without the measure."""
-    plan, run = played(name, jobs, clock, taking=False)
-    plain = simulate(jobs, plan.machine)
+    """With 0 % adoption the schedule and the powers are those without the intervention."""
+    trial, run = played(name, jobs, clock, taking=False)
+    plain = simulate(jobs, trial.machine)
     assert run.starts == plain.starts
     assert run.ends == plain.ends
-    assert list(plan.job_mw) == job_powers(jobs, plan.machine)
+    assert list(trial.job_mw) == job_powers(jobs, trial.machine)
 
 
-@pytest.mark.parametrize("name", MEASURES.names())
-def test_a_measure_is_pure(name: str, jobs: Workload, clock: GridClock) -> None:
+@pytest.mark.parametrize("name", INTERVENTIONS.names())
+def test_an_intervention_is_pure(name: str, jobs: Workload, clock: GridClock) -> None:
     """Taken twice it gives the same; what it was given is as before."""
     before = repr(jobs.__reduce_ex__(2))
     first, second = played(name, jobs, clock, taking=True)[1], played(name, jobs, clock, taking=True)[1]
@@ -105,29 +105,29 @@ def test_a_measure_is_pure(name: str, jobs: Workload, clock: GridClock) -> None:
     assert repr(jobs.__reduce_ex__(2)) == before
 
 
-def test_measures_combine(jobs: Workload, clock: GridClock) -> None:
+def test_interventions_combine(jobs: Workload, clock: GridClock) -> None:
     """All at once, in any order of the list, is one scenario: stages say what comes first."""
     machine = Machine.of_processors(PROCESSORS)
-    setting = Setting(forecasts_of("day_ahead", clock), np.arange(len(jobs)) % 3 == 0)
-    measures = [make(name, OPTIONS.get(name, {})) for name in MEASURES.names()]
+    knowledge = Knowledge(forecasts_of("day_ahead", clock), np.arange(len(jobs)) % 3 == 0)
+    interventions = [make(name, OPTIONS.get(name, {})) for name in INTERVENTIONS.names()]
     runs = []
-    for listed in (measures, measures[::-1]):
-        plan = take(listed, Plan.of(jobs, machine, job_powers(jobs, machine)), setting)
-        runs.append(simulate(plan.workload, machine, "easy", plan.for_engine()))
+    for listed in (interventions, interventions[::-1]):
+        trial = take(listed, Trial.of(jobs, machine, job_powers(jobs, machine)), knowledge)
+        runs.append(simulate(trial.workload, machine, "easy", trial.for_engine()))
     assert runs[0].starts == runs[1].starts
-    assert [one.stage for one in measures] == [Stage(one.stage) for one in measures]
+    assert [one.stage for one in interventions] == [Stage(one.stage) for one in interventions]
 
 
 def test_suspended_parts_follow_one_another(jobs: Workload, clock: GridClock) -> None:
     """A part starts after the one before has ended; pauses stay within the slack; the overhead is paid."""
-    plan, run = played("suspend", jobs, clock, taking=True)
+    trial, run = played("suspend", jobs, clock, taking=True)
     released = run.released
     assert released is not None
     pause: dict[int, int] = {}
     parts: dict[int, int] = {}
-    for row in range(1, len(plan.workload)):
-        owner = plan.origin[row]
-        if plan.origin[row - 1] == owner:
+    for row in range(1, len(trial.workload)):
+        owner = trial.origin[row]
+        if trial.origin[row - 1] == owner:
             assert released[row] >= run.ends[row - 1]
             assert run.starts[row] >= released[row]
             pause[owner] = pause.get(owner, 0) + released[row] - run.ends[row - 1]
@@ -135,7 +135,7 @@ def test_suspended_parts_follow_one_another(jobs: Workload, clock: GridClock) ->
     assert max(pause.values()) <= 12 * HOUR_S
     assert sum(value > 0 for value in pause.values()) > 10
     ran: dict[int, int] = {}
-    for row, owner in enumerate(plan.origin):
+    for row, owner in enumerate(trial.origin):
         ran[owner] = ran.get(owner, 0) + run.ends[row] - run.starts[row]
     assert all(seconds == jobs.run_s[job] + 300 * parts.get(job, 0) for job, seconds in ran.items())
 
@@ -154,12 +154,12 @@ def test_the_green_partition_holds_no_longer_than_allowed(jobs: Workload, clock:
 def test_memory_is_never_cut_below_use(jobs: Workload, clock: GridClock) -> None:
     """Requests fall to use plus margin, never rise, and stay where use is unknown."""
     unknown = replace(jobs, used_memory_mib=[0, *jobs.used_memory_mib[1:]])
-    plan, _ = played("right_size_memory", unknown, clock, taking=True)
-    assert plan.workload.memory_mib[0] == jobs.memory_mib[0]
-    for cut, asked, used in zip(plan.workload.memory_mib, jobs.memory_mib, unknown.used_memory_mib, strict=True):
+    trial, _ = played("right_size_memory", unknown, clock, taking=True)
+    assert trial.workload.memory_mib[0] == jobs.memory_mib[0]
+    for cut, asked, used in zip(trial.workload.memory_mib, jobs.memory_mib, unknown.used_memory_mib, strict=True):
         assert used <= cut <= asked
-    assert sum(plan.workload.memory_mib) < 0.5 * sum(jobs.memory_mib)
-    with pytest.raises(MeasureError, match="no used memory; take it out"):
+    assert sum(trial.workload.memory_mib) < 0.5 * sum(jobs.memory_mib)
+    with pytest.raises(InterventionError, match="no used memory; take it out"):
         played("right_size_memory", replace(jobs, used_memory_mib=()), clock, taking=True)
 
 
@@ -175,12 +175,12 @@ def test_curves_trade_time_for_energy() -> None:
 def test_gpu_caps_need_gpus(jobs: Workload, clock: GridClock) -> None:
     """A GPU curve on a history without GPUs is a mistake, told with the way out; on GPU jobs it works."""
     machine = Machine.of_processors(PROCESSORS)
-    setting = Setting(forecasts_of("day_ahead", clock), np.full(len(jobs), fill_value=True))
+    knowledge = Knowledge(forecasts_of("day_ahead", clock), np.full(len(jobs), fill_value=True))
     cap = make("power_cap", {"curve": "v100_resnet50", "cap": 150})
-    with pytest.raises(MeasureError, match="no GPU jobs; take the curve taurus_cpu"):
-        take([cap], Plan.of(jobs, machine, job_powers(jobs, machine)), setting)
+    with pytest.raises(InterventionError, match="no GPU jobs; take the curve taurus_cpu"):
+        take([cap], Trial.of(jobs, machine, job_powers(jobs, machine)), knowledge)
     with_gpus = replace(jobs, gpus=[job % 2 for job in range(len(jobs))])
-    plan = take([cap], Plan.of(with_gpus, machine, [1000] * len(jobs)), setting)
-    assert list(plan.job_mw[:4]) == [1000, 657, 1000, 657]
-    assert plan.workload.run_s[1] == round(jobs.run_s[1] * 4148.66 / 3514.99)
-    assert plan.workload.run_s[0] == jobs.run_s[0]
+    trial = take([cap], Trial.of(with_gpus, machine, [1000] * len(jobs)), knowledge)
+    assert list(trial.job_mw[:4]) == [1000, 657, 1000, 657]
+    assert trial.workload.run_s[1] == round(jobs.run_s[1] * 4148.66 / 3514.99)
+    assert trial.workload.run_s[0] == jobs.run_s[0]

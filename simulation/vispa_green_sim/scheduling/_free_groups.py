@@ -15,7 +15,7 @@ Amount = tuple[int, int, int]
 """CPUs, MiB, GPUs"""
 
 
-class Plan:
+class FreeGroups:
     """A step function of time: what is free in each group."""
 
     __slots__ = ("free", "times_s")

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from vispa_green.model import Policy
 from vispa_green.policies import POLICIES
-from vispa_green_sim.measures import Measure, MeasureError, Plan, Setting, Stage
-from vispa_green_sim.measures._policy_gate import PolicyGate
+from vispa_green_sim.interventions import Intervention, InterventionError, Knowledge, Stage, Trial
+from vispa_green_sim.interventions._policy_gate import PolicyGate
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +25,16 @@ class GreenWindows:
 
     def __post_init__(self) -> None:
         if self.slack_s < 0:
-            raise MeasureError(f"green_windows: a slack of {self.slack_s} s; give 0 or more")
+            raise InterventionError(f"green_windows: a slack of {self.slack_s} s; give 0 or more")
 
-    def applied(self, plan: Plan, setting: Setting) -> Plan:
-        """Return the plan with the gate."""
-        asked = plan.adopting(setting)
-        return plan.with_gate(PolicyGate(self.policy, setting.forecasts, self.slack_s, plan.workload, asked), asked)
+    def applied(self, trial: Trial, knowledge: Knowledge) -> Trial:
+        """Return the trial with the gate."""
+        asked = trial.adopting(knowledge)
+        return trial.with_gate(
+            PolicyGate(self.policy, knowledge.forecasts, self.slack_s, trial.workload, asked), asked
+        )
 
 
-def measure(*, policy: str = "queue_aware", slack_hours: float = 12) -> Measure:
-    """Return the measure; ``slack_hours`` is the longest that a job is held."""
+def intervention(*, policy: str = "queue_aware", slack_hours: float = 12) -> Intervention:
+    """Return the intervention; ``slack_hours`` is the longest that a job is held."""
     return GreenWindows(POLICIES.load(policy)(), round(slack_hours * 3600))
