@@ -222,6 +222,7 @@ def test_a_course_says_how_restless_it_is() -> None:
     assert (course.swing_gev, course.usual_bias_gev) == (9.5, 0.6)
 
 
+@pytest.mark.full
 def test_a_quarter_of_the_smoke_run_is_biased_and_then_is_not(jobs: Jobs, tmp_path: Path) -> None:
     out = tmp_path / "run"
     changes = ["train_events=20000", "test_events=20000", "mse_steps=250", "likelihood_steps=250", "few_steps=60"]

@@ -37,6 +37,7 @@ def test_cls_falls_with_the_signal() -> None:
     assert 0 < values[-1] < 0.1
 
 
+@pytest.mark.full
 def test_a_quarter_of_the_smoke_run_already_measures_better(jobs: Jobs, tmp_path: Path) -> None:
     out = tmp_path / "run"
     changes = ["train_events=4000", "test_events=20000", "hidden=[32,32]", "batch=1000", "classifier_steps=100"]

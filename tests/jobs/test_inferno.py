@@ -159,6 +159,7 @@ def test_laws_of_information(seed: int, bins: int) -> None:
     assert sigmas[3] <= sigmas[4] * (1 + 1e-9)
 
 
+@pytest.mark.full
 def test_a_quarter_of_the_smoke_run_already_measures_better(jobs: Jobs, tmp_path: Path) -> None:
     out = tmp_path / "run"
     changes = ["train_events=25000", "test_events=100000", "batch=1000", "classifier_steps=150", "inferno_steps=300"]

@@ -37,6 +37,7 @@ def test_boundaries_are_left_as_the_plug_in_reads_them(context: RunContext) -> N
     assert len(bench.unseen("binary").background.scores) == 2 * len(bench.learning("binary").background.scores)
 
 
+@pytest.mark.full
 def test_a_quarter_of_the_smoke_run_meets_most_of_its_claims(jobs: Jobs, tmp_path: Path) -> None:
     out = tmp_path / "run"
     changes = ["binary_events=[25000,75000]", "three_class_events=[40000,150000]", "bins=[3,10]", "unseen_factor=2"]

@@ -137,6 +137,7 @@ def test_background_is_subtracted_without_bins_of_the_data() -> None:
     assert noise_deviation(data, weights, shape, 200_000) < 0.015
 
 
+@pytest.mark.full
 def test_a_quarter_of_the_smoke_run_already_follows_the_closed_form(jobs: Jobs, tmp_path: Path) -> None:
     out = tmp_path / "run"
     changes = ["events=25000", "test_events=50000", "iterations=3", "steps=150", "batch=4096"]

@@ -101,6 +101,7 @@ def test_gradients_reach_every_parameter(flow: SplineFlow) -> None:
     assert all(float(parameter.grad.abs().sum()) > 0 for parameter in flow.parameters())
 
 
+@pytest.mark.full
 def test_a_fraction_of_the_smoke_run_corrects_already(jobs: Jobs, tmp_path: Path) -> None:
     """Fewer events and steps: not the claims, but most of the way to them on unseen events."""
     out = tmp_path / "run"

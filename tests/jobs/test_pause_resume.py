@@ -19,13 +19,13 @@ torch = pytest.importorskip("torch", reason="torch is not installed: run `deploy
 PROGRAM = Path(sys.executable).with_name("vispa-green")
 Jobs = Callable[..., subprocess.CompletedProcess[str]]
 
-STEPS = 300
-SMALL = [f"--set=steps={STEPS}", "--set=train_events=3000", "--set=test_events=2000", "--set=batch=512"]
+STEPS = 200
+SMALL = [f"--set=steps={STEPS}", "--set=train_events=3000", "--set=test_events=200", "--set=batch=512"]
 SMALL += [
     "--set=hidden=[16]",
     "--set=transforms=2",
     "--set=kinematic_bins=[4,4,3]",
-    "--set=judge_rounds=3",
+    "--set=judge_rounds=1",
     "--checkpoint-every=0",
 ]
 
@@ -101,7 +101,7 @@ def test_paused_then_killed_it_ends_bitwise_equal(
 
     process = go_on(account, out)
     wait_for_steps(out, before + 3)
-    time.sleep(0.5)
+    time.sleep(0.2)
     process.kill()
     process.communicate()
     kept = len(weights(out)["losses"])

@@ -122,6 +122,7 @@ def test_the_curve_of_significance_is_that_of_the_metric() -> None:
     assert efficiency[-1] == pytest.approx(gain[-1])  # all background is kept
 
 
+@pytest.mark.full
 def test_a_quarter_of_the_smoke_run_already_finds_the_signal(jobs: Jobs, tmp_path: Path) -> None:
     """With a quarter of the sideband and simulation the 500 signal events are 4 % of the data: an easier search."""
     out = tmp_path / "run"

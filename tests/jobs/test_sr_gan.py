@@ -163,6 +163,7 @@ def test_significance_is_that_of_paired_differences() -> None:
     assert trend.significance == pytest.approx([0.2 / (0.1 / np.sqrt(3)), 0.02 / (0.01 / np.sqrt(3))])
 
 
+@pytest.mark.full
 def test_a_quarter_of_the_smoke_run_sees_more_than_crystals(jobs: Jobs, tmp_path: Path) -> None:
     """Of even pixels the centroid ratio is 1; a generator that learnt nothing has no correlation to gain."""
     out = tmp_path / "run"
