@@ -24,7 +24,7 @@ from vispa_green.model import Selection
 from vispa_green.session import open_session
 
 pytest.importorskip("torch", reason="torch is not installed: run `deploy/setup.sh torch`")
-pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
+pytestmark = pytest.mark.slurm
 
 PROGRAM = Path(sys.executable).with_name("vispa-green")
 SMALL = ["steps=100000", "train_events=3000", "test_events=2000", "batch=256", "hidden=[8]", "transforms=2"]

@@ -19,7 +19,7 @@ from lab.processes import wait_until
 
 from vispa_green.gsbatch.argv import SHORT, WITH_VALUE, WITHOUT_VALUE
 
-pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
+pytestmark = pytest.mark.slurm
 
 Done = subprocess.CompletedProcess[str]
 BIN = Path(sys.executable).parent

@@ -17,7 +17,7 @@ from lab.cluster import Cluster
 from lab.privilege import CONFINED
 from lab.processes import wait_until
 
-pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
+pytestmark = pytest.mark.slurm
 
 BIN = Path(sys.executable).parent
 HOUR = timedelta(hours=1)

@@ -30,7 +30,6 @@ print(json.dumps({{
 
 
 @pytest.mark.slurm
-@pytest.mark.xdist_group("slurm")
 def test_jobs_and_their_bindings_are_known(slurm_cluster: Cluster) -> None:
     """Running with GPUs, finished, and waiting for its begin time: all three are found, at the right times."""
     submit = ("sbatch", "--parsable", "-o", "/dev/null")

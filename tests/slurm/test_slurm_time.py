@@ -12,7 +12,7 @@ from vispa_green.errors import TimeFormatError
 from vispa_green.times.local_zone import local_zone
 from vispa_green.times.slurm_time import parse_duration, parse_time
 
-pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
+pytestmark = pytest.mark.slurm
 
 TIMES = (
     "now+60", "now+5minutes", "now + 2 days", "now+1week", "now+1hour", "midnight", "noon", "fika", "teatime",

@@ -35,7 +35,6 @@ def study_on(cluster: Cluster, file: Path, out: Path, *options: str) -> subproce
 
 
 @pytest.mark.slurm
-@pytest.mark.xdist_group("slurm")
 def test_a_job_array_gives_the_same_bytes(slurm_cluster: Cluster, tmp_path: Path) -> None:
     """Four tasks on two nodes write the report that one process writes; a resumed study submits nothing."""
     file = write(tmp_path, seeds=4, jobs=120)
@@ -54,7 +53,6 @@ def test_a_job_array_gives_the_same_bytes(slurm_cluster: Cluster, tmp_path: Path
 
 
 @pytest.mark.slurm
-@pytest.mark.xdist_group("slurm")
 def test_what_slurm_refuses_is_told(slurm_cluster: Cluster, tmp_path: Path) -> None:
     """What Slurm refuses is told in one line."""
     file = write(tmp_path, seeds=2, jobs=60)

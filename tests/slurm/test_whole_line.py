@@ -20,7 +20,7 @@ from demo.stage import Stage
 from vispa_green.ledgers import open_ledger
 from vispa_green.model import Selection
 
-pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
+pytestmark = pytest.mark.slurm
 
 
 @dataclass(frozen=True)
