@@ -94,10 +94,6 @@ class Layout:
         return self.base_port + 4 + index
 
     @property
-    def ports(self) -> range:
-        return range(self.base_port, self.slurmd_port(len(self.nodes)))
-
-    @property
     def longest_socket(self) -> Path:
         """A slurmstepd's socket, the longest path of all, with the largest numbers it may contain."""
         node = max(self.nodes, key=len)

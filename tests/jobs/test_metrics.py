@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import erf, log, sqrt
+from math import erf, sqrt
 
 import numpy as np
 import pytest
@@ -46,11 +46,10 @@ def test_correlations_and_effective_events() -> None:
     assert metrics.effective_events(np.array([1.0, 0, 0])) == 1
 
 
-def test_divergences_of_equal_and_disjoint_histograms() -> None:
+def test_the_divergence_of_equal_and_disjoint_histograms() -> None:
     p, q = np.array([1.0, 3, 0]), np.array([0.0, 0, 5])
-    assert metrics.triangular_discriminator(p, 2 * p) == metrics.jensen_shannon(p, 2 * p) == 0
+    assert metrics.triangular_discriminator(p, 2 * p) == 0
     assert metrics.triangular_discriminator(p, q) == pytest.approx(1)
-    assert metrics.jensen_shannon(p, q) == pytest.approx(log(2))
 
 
 def test_sic_has_a_floor_of_background() -> None:

@@ -7,8 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from vispa_green_sim.errors import SeriesError
-from vispa_green_sim.grid import from_ledger
 from vispa_green_sim.machine import Machine
 from vispa_green_sim.power import Priors, job_powers, samples_of
 
@@ -17,15 +15,12 @@ from vispa_green.ledgers import open_ledger
 from vispa_green.model import (
     Component,
     EnergyEntry,
-    GridKind,
-    GridValue,
     JobActivity,
     JobFact,
     JobShare,
     Ledger,
     NodeInterval,
     Quality,
-    Quantity,
     SpooledInterval,
 )
 
@@ -58,20 +53,3 @@ def test_priors_come_from_measured_jobs(ledger: Ledger) -> None:
     workload = made([(0, 10, 10, 3)])
     assert job_powers(workload, Machine.of_processors(4), Priors.of(samples)) == [30_000]
     assert job_powers(workload, Machine.of_processors(4)) == [3 * 7975]
-
-
-def value(hour: int, number: float, kind: GridKind = GridKind.MEASURED) -> GridValue:
-    start = NOON + hour * HOUR
-    return GridValue(Quantity.CARBON_INTENSITY, kind, start, start + HOUR, number, "test", start, start)
-
-
-def test_accounts_take_what_was_measured_never_a_forecast(ledger: Ledger) -> None:
-    """A gap is told with its length, or interpolated where that is allowed, and counted."""
-    ledger.append_grid_values([value(0, 100), value(1, 200), value(2, 9, GridKind.FORECAST), value(3, 400)])
-    span = (NOON, NOON + 4 * HOUR)
-    with pytest.raises(SeriesError, match=r"the ledger: nothing is known from 2026-03-01 14:00 to .*fill_s=3600"):
-        from_ledger(ledger, Quantity.CARBON_INTENSITY, *span)
-    series = from_ledger(ledger, Quantity.CARBON_INTENSITY, *span, fill_s=3600)
-    assert (list(series.values), series.filled) == ([100, 200, 300, 400], 1)
-    with pytest.raises(SeriesError, match="0 values"):
-        from_ledger(ledger, Quantity.RENEWABLE_SHARE, *span)

@@ -54,18 +54,6 @@ def triangular_discriminator(first: Array, second: Array) -> float:
     return float(0.5 * np.sum(np.divide((p - q) ** 2, both, out=np.zeros_like(both), where=both > 0)))
 
 
-def jensen_shannon(first: Array, second: Array) -> float:
-    """Return the Jensen–Shannon divergence in nats of two histograms; at most ln 2."""
-    p, q = first / first.sum(), second / second.sum()
-    middle = (p + q) / 2
-
-    def relative(x: Array) -> float:
-        has = x > 0
-        return float(np.sum(x[has] * np.log(x[has] / middle[has])))
-
-    return (relative(p) + relative(q)) / 2
-
-
 def largest_sic(signal: Array, background: Array, *, fewest_background: int = 50) -> float:
     """Return max ε_S/√ε_B over all cuts that keep at least so many background events.
 

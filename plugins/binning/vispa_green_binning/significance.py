@@ -68,10 +68,6 @@ class Objective:
         relative = np.sqrt(np.maximum(variance, 0)) / np.maximum(background, 1e-300)
         return missing + np.minimum(np.maximum(0.0, relative / self.max_uncertainty - 1), 10.0)
 
-    def allows(self, background: Floats, variance: Floats) -> bool:
-        """Say whether every bin is within the limits."""
-        return not self.shortfall(background, variance).any()
-
     def loss(self, signals: Floats, background: Floats, variance: Floats) -> tuple[float, Floats, Floats, Floats]:
         """Return ``-ln Z + penalty`` and its gradients for ``signals`` (signals, bins), ``background``, ``variance``.
 
