@@ -13,6 +13,7 @@ from pathlib import Path
 
 from vispa_green.gsbatch import find_sbatch
 from vispa_green.gsbatch.submit import keep, run_sbatch
+from vispa_green.numbers import whole_number
 from vispa_green.session import open_session
 from vispa_green_jobs.definition import Definition, Resources
 from vispa_green_jobs.errors import JobError
@@ -97,7 +98,7 @@ class Order:
     @property
     def is_array(self) -> bool:
         """Whether there are several seeds."""
-        return not self.seeds.isdigit()
+        return whole_number(self.seeds) is None
 
     @property
     def stem(self) -> str:
@@ -107,7 +108,7 @@ class Order:
 
 def render(order: Order, about: Definition, python: str) -> str:
     """Return the script. Pure."""
-    if not re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*(%\d+)?", order.seeds):
+    if not re.fullmatch(r"[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*(%[0-9]+)?", order.seeds):
         raise JobError(f"--seed {order.seeds}: write one number, or a list as for sbatch --array: 0-9 or 1,4,7")
     resources = about.preset(order.preset).resources
     program = [python, "-m", "vispa_green", "jobs"]

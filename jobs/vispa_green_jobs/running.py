@@ -14,6 +14,7 @@ from pathlib import Path
 from vispa_green import __version__
 from vispa_green.host import short_name
 from vispa_green.model import Instant
+from vispa_green.numbers import whole_number
 from vispa_green.session import Session
 from vispa_green_jobs import green_hours
 from vispa_green_jobs import record as records
@@ -190,7 +191,7 @@ def _entered(meter: LocalMeter | None) -> AbstractContextManager[object]:
 
 def _threads(wanted: int, environment: Mapping[str, str]) -> int:
     allowed = environment.get("SLURM_CPUS_PER_TASK") or environment.get("OMP_NUM_THREADS") or ""
-    return min(wanted, int(allowed) if allowed.isdigit() and int(allowed) else len(os.sched_getaffinity(0)))
+    return min(wanted, whole_number(allowed) or len(os.sched_getaffinity(0)))
 
 
 def _versions(job: Job) -> dict[str, str]:

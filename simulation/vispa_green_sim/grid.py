@@ -15,9 +15,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from vispa_green.energy.carbon import GridSignal
-from vispa_green.errors import VispaGreenError
-from vispa_green.model import GridKind, Ledger, Quantity
+from vispa_green.model import Quantity
+from vispa_green_sim.cells import real_number
 from vispa_green_sim.errors import SeriesError, place
 
 WEEK_S = 7 * 86_400
@@ -141,20 +140,7 @@ def from_csv(
     except (OSError, UnicodeDecodeError) as error:
         raise SeriesError(f"{path}: cannot be read ({error}); give a CSV file with a header") from error
     points = [point for line, cells in rows if (point := _point(cells, at, value_at, path, line)) is not None]
-    return _series(points, quantity, str(path), fill_s)
-
-
-def from_ledger(ledger: Ledger, quantity: Quantity, start: datetime, end: datetime, *, fill_s: int = 0) -> GridSeries:
-    """Return what the ledger saw (measured values only) over a span; raise `SeriesError` where it saw nothing."""
-    measured = [v for v in ledger.grid_values(quantity, start, end) if v.kind is GridKind.MEASURED]
-    signal = GridSignal.from_values(measured, quantity)
-    points = []
-    for edge, following in zip(signal.edges, signal.edges[1:], strict=False):
-        try:
-            points.append((0, int(edge.timestamp()), signal.mean(edge, following)))
-        except VispaGreenError:
-            continue  # a gap: found again, with its length, below
-    return _series(points, quantity, "the ledger", fill_s)
+    return _series(points, quantity, path, fill_s)
 
 
 Point = tuple[int, int, float]
@@ -167,25 +153,28 @@ def _point(cells: Sequence[str], at: int, value_at: int, path: Path, line: int) 
     text = cells[value_at].strip()
     if not text:
         return None
+    value = real_number(text)
+    if value is None:
+        raise SeriesError(f"{place(path, line)}: {text!r} is no number; correct it, or leave it empty")
     try:
         moment = datetime.fromisoformat(cells[at].strip())
-        value = float(text)
-    except ValueError as error:
-        raise SeriesError(f"{place(path, line)}: {error}; times are ISO 8601, values numbers") from None
-    return line, int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()), value
+        second = int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp())
+    except (ValueError, OverflowError) as error:
+        raise SeriesError(f"{place(path, line)}: {error}; times are ISO 8601") from None
+    return line, second, value
 
 
-def _series(points: Sequence[Point], quantity: Quantity, origin: str, fill_s: int) -> GridSeries:
+def _series(points: Sequence[Point], quantity: Quantity, path: Path, fill_s: int) -> GridSeries:
     """Make a series of points; the usual step is the most frequent distance of two of them."""
     if len(points) < 2:
-        raise SeriesError(f"{origin}: {len(points)} values of {quantity}; a series needs two at least")
+        raise SeriesError(f"{path}: {len(points)} values of {quantity}; a series needs two at least")
     times = np.array([time for _, time, _ in points], dtype=np.int64)
     values = np.array([value for _, _, value in points])
     steps = np.diff(times)
     if (steps <= 0).any():
         row = int(np.argmax(steps <= 0)) + 1
         raise SeriesError(
-            f"{_where(origin, points[row])}: {_day(times[row])} is not later than the row before; "
+            f"{place(path, points[row][0])}: {_day(times[row])} is not later than the row before; "
             "write times in UTC (an hour comes twice when summer time ends) and in order"
         )
     lengths, times_seen = np.unique(steps, return_counts=True)
@@ -194,7 +183,7 @@ def _series(points: Sequence[Point], quantity: Quantity, origin: str, fill_s: in
     for gap in wide:
         if (missing := int(steps[gap]) - step) > fill_s:
             raise SeriesError(
-                f"{_where(origin, points[int(gap) + 1])}: nothing is known from {_day(times[gap] + step)} to "
+                f"{place(path, points[int(gap) + 1][0])}: nothing is known from {_day(times[gap] + step)} to "
                 f"{_day(times[gap + 1])} UTC; fill the gap, or allow it to be interpolated (fill_s={missing})"
             )
     if len(wide):
@@ -204,11 +193,6 @@ def _series(points: Sequence[Point], quantity: Quantity, origin: str, fill_s: in
     else:
         filled = 0
     return GridSeries(quantity, np.append(times, times[-1] + (times[-1] - times[-2])), values, filled)
-
-
-def _where(origin: str, point: Point) -> str:
-    """Return where a point came from; those of the ledger have no line."""
-    return f"{origin}:{point[0]}" if point[0] else origin
 
 
 def _day(epoch_s: int) -> str:

@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vispa_green.errors import SlurmError, TimeFormatError
+from vispa_green.numbers import whole_number
 from vispa_green.slurm.hostlist import expand
 from vispa_green.times.slurm_time import parse_duration
 from vispa_green_sim.errors import MachineError, place
 from vispa_green_sim.machine import Machine, NodeClass, NodePowerModel, Partition
 
+MOST = 2**40
+"""Of a node's CPUs or MiB: no typing error makes a machine that fills the memory."""
 Shape = tuple[int, int, int]
 """CPUs, memory in MiB, GPUs"""
-_GPU = re.compile(r"gpu(?::[A-Za-z][^:,(]*)?(?::(\d+))?(?:\([^)]*\))?$")
+_GPU = re.compile(r"gpu(?::[A-Za-z][^:,(]*)?(?::([0-9]{1,4}))?(?:\([^)]*\))?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +82,7 @@ def _lines(path: Path, depth: int = 0) -> Iterator[_Line]:
 
 def _shape(options: Mapping[str, str], where: str) -> Shape:
     def count(key: str, default: int) -> int:
-        text = options.get(key, "")
-        if text and not text.isdigit():
-            raise MachineError(f"{where}: {key}={text} is no whole number; correct it")
-        return int(text) if text else default
+        return _whole(options, key, where, default)
 
     sockets = count("sockets", count("boards", 1) * count("socketsperboard", 1))
     cores = sockets * count("corespersocket", 1) * count("threadspercore", 1)
@@ -134,11 +134,12 @@ def _partitions(lines: list[_Line], position: Mapping[str, tuple[int, int]]) -> 
         )
 
 
-def _whole(options: Mapping[str, str], key: str, where: str) -> int:
-    text = options.get(key, "1")
-    if not text.isdigit():
-        raise MachineError(f"{where}: {key}={text} is no whole number; correct it")
-    return int(text)
+def _whole(options: Mapping[str, str], key: str, where: str, default: int = 1) -> int:
+    text = options.get(key, "")
+    number = whole_number(text, most=MOST) if text else default
+    if number is None:
+        raise MachineError(f"{where}: {key}={text} is no whole number up to {MOST:,}; correct it")
+    return number
 
 
 def _seconds(text: str, where: str) -> int | None:

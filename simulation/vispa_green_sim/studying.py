@@ -11,6 +11,7 @@ import click
 
 from vispa_green import host
 from vispa_green.errors import UsageError
+from vispa_green.numbers import whole_number
 from vispa_green.reports.plots import new_figure
 from vispa_green_sim.report import write_report
 from vispa_green_sim.report.words import replay_words, table
@@ -63,10 +64,10 @@ def study(options: StudyOptions) -> None:
 
 
 def _play_slice(task: Task, text: str) -> None:
-    part, _, parts = text.partition("/")
-    if not (part.isdigit() and parts.isdigit() and int(part) < int(parts)):
+    part, parts = (whole_number(number) for number in (text.partition("/")[0], text.partition("/")[2]))
+    if part is None or parts is None or part >= parts:
         raise UsageError(f"--slice {text}: write PART/PARTS, e.g. 0/4")
-    for seed in slice_of(task.prepared.seeds, int(part), int(parts)):
+    for seed in slice_of(task.prepared.seeds, part, parts):
         play_seed(task.prepared, task.store, seed)
 
 

@@ -129,7 +129,7 @@ def test_real_intensity_is_read() -> None:
             "2025-10-26T02:00:00,1\n2025-10-26T02:00:00,2\n",
             r"grid.csv:3: .* is not later than .*summer",
         ),
-        ("2025-01-01T00:00,1\n2025-01-01T01:00,many\n", r"grid.csv:3: could not convert.*times are ISO 8601"),
+        ("2025-01-01T00:00,1\n2025-01-01T01:00,many\n", r"grid.csv:3: .many. is no number; correct it"),
         ("2025-01-01T00:00,1\n2025-01-01T01:00\n", r"grid.csv:3: too few cells"),
     ],
 )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import gzip
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from vispa_green_sim.errors import MachineError, WorkloadError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from vispa_green_sim.errors import MachineError, SeriesError, WorkloadError
+from vispa_green_sim.grid import from_csv
 from vispa_green_sim.inputs import Options, read_workload
 from vispa_green_sim.inputs.synthetic import Recipe, make
 from vispa_green_sim.slurm_conf import read_machine
@@ -16,7 +20,7 @@ from vispa_green_sim.workload import Workload
 from tests.simulation.traces import HPC2N, KTH, data, trace
 from vispa_green.errors import UnknownPlugin
 from vispa_green.ledgers import open_ledger
-from vispa_green.model import JobFact
+from vispa_green.model import JobFact, Quantity
 
 JOB = "7 {submit} 5 {run} {procs} -1 -1 {procs} {request} 2048 1 3 4 5 1 2 -1 -1\n"
 
@@ -151,6 +155,66 @@ def test_a_bad_dump_is_told(tmp_path: Path, change: tuple[str, str], message: st
         read_workload(path)
 
 
+def test_a_number_that_comes_again_is_another_job(tmp_path: Path) -> None:
+    """A year later, or on another cluster; each keeps its own steps' memory. The same row twice is remarked."""
+    again = SACCT.splitlines()[1:3]
+    later = [line.replace("2026-", "2027-").replace("|ada|", "|bob|").replace("512M", "64M") for line in again]
+    path = tmp_path / "jobs.txt"
+    path.write_text("\n".join([COLUMNS, *again, *later]))
+    read = read_workload(path)
+    assert (read.job_id, read.user, read.used_memory_mib) == (["11", "11"], ["ada", "bob"], [512, 64])
+    assert read.submit_s == [0, 365 * 86_400]
+    assert not read.remarks
+    elsewhere = [line + "|b" for line in (again[0], again[1].replace("512M", "64M"))]
+    path.write_text("\n".join([COLUMNS + "|Cluster", again[0] + "|a", *elsewhere, again[1] + "|a"]))
+    read = read_workload(path)
+    assert (read.job_id, read.used_memory_mib, read.remarks) == (["11", "11"], [512, 64], ())
+    path.write_text("\n".join([COLUMNS, *again, *again]))
+    [remark] = read_workload(path).remarks
+    assert (remark.count, remark.first_line) == (1, 4)
+
+
+NO_NUMBERS = ("²", "٣", "1_0", "1e300", "9" * 30, "inf", "0x1", "--1", "1.2.3")
+
+
+@pytest.mark.parametrize("text", NO_NUMBERS)
+def test_what_python_takes_for_a_number_is_none(tmp_path: Path, text: str) -> None:
+    """In each format: one error with the line, whatever int(), float() and isdigit() say."""
+    with pytest.raises(WorkloadError, match=r"log\.swf:4: column 4 is "):
+        read_workload(swf(tmp_path, row(), row().replace(" 60 ", f" {text} ", 1)))
+    dump = tmp_path / "jobs.txt"
+    for right, name in (("|60|1|4|", "alloccpus"), (f"|{DAY}10:00:00|COMPLETED|fit", "end")):
+        dump.write_text(SACCT.replace(right, f"|60|1|{text}|" if name == "alloccpus" else f"|{text}|COMPLETED|fit"))
+        with pytest.raises(WorkloadError, match=rf"jobs\.txt:2: {name} is "):
+            read_workload(dump)
+    conf = tmp_path / "slurm.conf"
+    conf.write_text(f"NodeName=n1 CPUs={text}\n")
+    with pytest.raises(MachineError, match=r"slurm\.conf:1: cpus="):
+        read_machine(conf)
+    series = tmp_path / "grid.csv"
+    series.write_text(f"utc_start,co2\n2026-03-01T00:00:00Z,1\n2026-03-01T01:00:00Z,{text}\n")
+    with pytest.raises(SeriesError, match=r"grid\.csv:3: .* is no number"):
+        from_csv(series, Quantity.CARBON_INTENSITY, column="co2")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    cells=st.lists(st.one_of(st.text(max_size=12), st.sampled_from(NO_NUMBERS), st.integers().map(str)), max_size=20)
+)
+def test_any_row_is_read_or_refused(tmp_path: Path, cells: list[str]) -> None:
+    """With an error of ours, never another; what is read has values that a simulation can count with."""
+    (tmp_path / "log.swf").write_text(row() + " ".join(cells) + "\n", encoding="utf-8")
+    (tmp_path / "jobs.csv").write_text(
+        "job_id,ncpus,submit,start,end,timelimitraw,reqmem,alloctres\n1,1,5,6,9,1,1G,\n" + ",".join(cells) + "\n",
+        encoding="utf-8",
+    )
+    for file in ("log.swf", "jobs.csv"):
+        with suppress(WorkloadError):
+            read = read_workload(tmp_path / file)
+            for column in (read.submit_s, read.run_s, read.request_s, read.processors, read.memory_mib):
+                assert all(0 <= number < 2**63 for number in column)
+
+
 def test_local_times_across_the_change_of_clocks(tmp_path: Path) -> None:
     """In Berlin's zone, two o'clock to four o'clock is one hour in March."""
     path = tmp_path / "jobs.csv"
@@ -255,7 +319,7 @@ def test_slurm_conf_is_a_machine(tmp_path: Path) -> None:
     ("change", "message"),
     [
         (("Nodes=gpu1", "Nodes=gpu7"), r"slurm.conf:8: partition gpu has node gpu7, which no NodeName line has"),
-        (("CPUs=64", "CPUs=many"), r"slurm.conf:5: cpus=many is no whole number; correct it"),
+        (("CPUs=64", "CPUs=many"), r"slurm.conf:5: cpus=many is no whole number up to"),
         (("cpu[01-03] Sock", "cpu[01- Sock"), r"slurm.conf:3: 'cpu\[01-' is no list of nodes"),
         (("NodeName", "Node"), r"no NodeName line"),
     ],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Literal, TextIO, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from vispa_green.numbers import LATEST_S, whole_number
+from vispa_green_sim.cells import real_number
 from vispa_green_sim.errors import WorkloadError, place
 from vispa_green_sim.workload import Remark, Workload
 
@@ -69,6 +70,8 @@ class Record:
     job_name: str = ""
     dynamic_mw: int = -1
     used_memory_mib: int = 0
+    cluster: str = ""
+    """With id and submission it names the job; empty where a history is of one cluster."""
 
 
 def workload_of(name: str, records: Sequence[Record], remarks: Remarks, processors: int | None) -> Workload:
@@ -167,11 +170,8 @@ class Table:
         text = self.text(row, *names)
         if not text:
             return None
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not math.isfinite(value):
+        value = real_number(text)
+        if value is None:
             raise WorkloadError(f"{place(self.path, line)}: {names[0]} is {text!r}, no number; correct it")
         return value
 
@@ -180,15 +180,25 @@ class Table:
         text = self.text(row, *names)
         if not text:
             return None
-        if text.isdigit():
-            return int(text) or None
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
+        second = whole_number(text, most=LATEST_S)
+        if second is None:
+            second = _second(text, self.zone)
+        if second is None:
             raise WorkloadError(
-                f"{place(self.path, line)}: {names[0]} is {text!r}, no time; ISO 8601 or Unix seconds are understood"
-            ) from None
-        return int(moment.replace(tzinfo=moment.tzinfo or self.zone).timestamp())
+                f"{place(self.path, line)}: {names[0]} is {text!r}, no time from 1970 to 2106; "
+                "ISO 8601 or Unix seconds are understood"
+            )
+        return second or None
+
+
+def _second(text: str, zone: ZoneInfo) -> int | None:
+    """Return the Unix second of an ISO 8601 time; ``None`` for what is none or out of range."""
+    try:
+        moment = datetime.fromisoformat(text)
+        second = int(moment.replace(tzinfo=moment.tzinfo or zone).timestamp())
+    except (ValueError, OverflowError):
+        return None
+    return second if 0 < second <= LATEST_S else None
 
 
 NOTHING = frozenset({"", "Unknown", "None", "N/A", "(null)", "nan", "NaT", "None assigned"})

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from vispa_green.numbers import decimal_number
 from vispa_green_sim.errors import WorkloadError, place
 from vispa_green_sim.inputs import Options
 from vispa_green_sim.inputs._columns import Record, Remarks, Table, table, workload_of
@@ -31,7 +32,7 @@ def _record(rows: Table, line: int, row: Mapping[str, str], options: Options, re
     submit = rows.moment(line, row, "submit_time")
     if submit is None:
         raise WorkloadError(f"{place(rows.path, line)}: no submit_time; remove the row")
-    limit = rows.text(row, "time_limit")
+    minutes = decimal_number(rows.text(row, "time_limit"))
     nodes = rows.number(line, row, "num_nodes_alloc", "num_nodes_req") or 0
     return Record(
         line=line,
@@ -40,7 +41,7 @@ def _record(rows: Table, line: int, row: Mapping[str, str], options: Options, re
         eligible=rows.moment(line, row, "eligible_time"),
         start=rows.moment(line, row, "start_time"),
         end=rows.moment(line, row, "end_time"),
-        request_s=60 * round(float(limit)) if limit.replace(".", "", 1).isdigit() else None,
+        request_s=None if minutes is None else 60 * round(minutes),
         processors=rows.number(line, row, "num_cores_alloc", "num_cores_req") or 0,
         nodes=nodes,
         memory_mib=1024 * (rows.number(line, row, "mem_alloc", "mem_req") or 0),
