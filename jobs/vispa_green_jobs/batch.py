@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vispa_green.gsbatch import find_sbatch
 from vispa_green.gsbatch.submit import keep, run_sbatch
 from vispa_green.numbers import whole_number
 from vispa_green.session import open_session
@@ -158,7 +157,7 @@ def _send_for_green_hours(hours: GreenHours, script: Path) -> int:
             keep(replace(plan.promise, job_id=job_id), session.ledger_url, _say)
 
     try:
-        return run_sbatch(find_sbatch(), (*begin, str(script)), promise)
+        return run_sbatch((*begin, str(script)), promise)
     except OSError as error:
         raise JobError(f"{script} is written, but cannot be submitted here: {error}") from error
 

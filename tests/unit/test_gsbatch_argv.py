@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from vispa_green.config import Config
 from vispa_green.config import parse as parse_config
-from vispa_green.gsbatch.argv import WITH_VALUE, Wishes, parse
+from vispa_green.gsbatch.argv import WITH_VALUE, Ours, parse
+from vispa_green.gsbatch.elsewhere import default_max_delay
+from vispa_green.gsbatch.first_look import is_ours
 from vispa_green.gsbatch.length import job_length, partition_limit
 from vispa_green.gsbatch.script import find_script, read_head
 
@@ -28,6 +30,14 @@ OURS = st.sampled_from(
 )
 
 
+def wishes(ours: Ours) -> tuple[str | None, str | None, bool]:
+    return ours.wishes.finish_by, ours.wishes.max_delay, ours.wishes.off
+
+
+NOTHING = (None, None, False)
+ROOT = Path(__file__).parents[2]
+
+
 @given(st.lists(WORDS))
 def test_what_is_not_ours_stays_byte_for_byte(words: list[str]) -> None:
     assert list(parse(words).arguments) == words
@@ -37,12 +47,40 @@ def test_what_is_not_ours_stays_byte_for_byte(words: list[str]) -> None:
 def test_ours_in_front_vanish_and_change_nothing(ours: list[list[str]], words: list[str]) -> None:
     line = parse([word for option in ours for word in option] + words)
     plain = parse(words)
-    assert line._replace(wishes=Wishes(), is_dry_run=False) == plain
+    assert (line.arguments, line.components, line.script) == (plain.arguments, plain.components, plain.script)
+    assert wishes(plain.ours) == NOTHING
+
+
+@given(st.lists(WORDS | OURS.map(lambda option: option[0])))
+def test_what_the_first_look_gives_away_has_no_wish(words: list[str]) -> None:
+    """The launcher hands it to sbatch as it stands."""
+    if not is_ours(words, {"PATH": "", "VISPA_GREEN_CONFIG": os.devnull}):
+        line = parse(words)
+        assert (list(line.arguments), wishes(line.ours), line.ours.is_dry_run) == (words, NOTHING, False)
+
+
+def test_the_first_look_sees_every_place_with_a_say(tmp_path: Path) -> None:
+    script, config = tmp_path / "job.sh", tmp_path / "config.toml"
+    script.write_text("#!/bin/sh\n#SBATCH -t 5\n\ttrue\n#GREEN --off\n")
+    config.write_text("[green]\n")
+    words, environment = ["-n1", str(script), "x"], {"VISPA_GREEN_CONFIG": str(config)}
+    assert not is_ours(words, environment)
+    assert not is_ours(words, {}), "a site without a configuration"
+    assert is_ours([], environment), "a script on stdin"
+    for variable in ("FINISH_BY", "MAX_DELAY", "OFF", "DRY_RUN"):
+        assert is_ours(words, environment | {f"VISPA_GREEN_{variable}": "1"})
+    assert is_ours(words, {"VISPA_GREEN_CONFIG": str(tmp_path / "gone")})
+    config.write_text("[green]\ndefault_max_delay = '6h'\n")
+    assert is_ours(words, environment)
+    config.write_text("")
+    script.write_text("#!/bin/sh\n#SBATCH -t 5\n\n#GREEN --off\ntrue\n")
+    assert is_ours(words, environment)
 
 
 def test_after_the_script_nothing_is_ours() -> None:
     line = parse(["-n1", "job.sh", "--green-off", "--begin=now", "-t", "5"])
-    assert (line.script, line.wishes, line.has("begin"), line.has("time")) == ("job.sh", Wishes(), False, False)
+    assert (line.script, line.has("begin"), line.has("time")) == ("job.sh", False, False)
+    assert wishes(line.ours) == NOTHING
     assert parse(["--", "job.sh", "-t5"]).script == "job.sh"
 
 
@@ -85,8 +123,8 @@ def test_no_script_and_no_wrap_reads_stdin() -> None:
 def test_a_word_of_ours_that_does_not_exist_is_dropped_and_named() -> None:
     line = parse(["--green-finnish=5", "job.sh"])
     assert line.arguments == ("job.sh",)
-    assert "--green-finnish" in line.complaints[0]
-    assert parse(["--green-fin=5"]).wishes.finish_by == "5"
+    assert "--green-finnish" in line.ours.complaints[0]
+    assert parse(["--green-fin=5"]).ours.wishes.finish_by == "5"
     assert parse(["--green=SITE", "job.sh"]).arguments == ("--green=SITE", "job.sh"), "a SPANK plugin's"
 
 
@@ -96,12 +134,12 @@ def test_a_word_of_ours_that_does_not_exist_is_dropped_and_named() -> None:
 def test_directives_end_where_the_commands_begin() -> None:
     head = read_head(b"#!/bin/sh\n\n# c\n#SBATCH -t 3\n#GREEN --max-delay=6h\ntrue\n#SBATCH -t 9\n#GREEN --off\n")
     assert head.values("time") == ["3"]
-    assert head.wishes == Wishes(max_delay="6h")
+    assert wishes(head.ours) == (None, "6h", False)
 
 
 @pytest.mark.parametrize("text", ["--max-delay=6h", "--green-max-delay=6h", "--max-delay 6h", "--max-delay='6h' # c"])
 def test_green_lines_have_both_spellings(text: str) -> None:
-    assert read_head(f"#!/bin/sh\n#GREEN {text}\n".encode()).wishes == Wishes(max_delay="6h")
+    assert wishes(read_head(f"#!/bin/sh\n#GREEN {text}\n".encode()).ours) == (None, "6h", False)
 
 
 def test_sbatch_lines_are_read_as_sbatch_reads_them() -> None:
@@ -165,8 +203,6 @@ def test_a_partition_states_a_default_or_a_maximum() -> None:
 
 
 def test_the_site_default_is_the_configurations_own(tmp_path: Path) -> None:
-    from vispa_green.gsbatch.site import default_max_delay
-
     file = tmp_path / "config.toml"
     file.write_text('[green]\ndefault_max_delay = "6h"\n')
     assert default_max_delay({"VISPA_GREEN_CONFIG": str(file)}) == "6h"
@@ -263,6 +299,9 @@ def test_without_any_sbatch_it_says_so(fake: dict[str, str]) -> None:
 
 
 def test_plain_submission_imports_nothing_heavy() -> None:
-    code = "import sys, vispa_green.gsbatch; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"pydantic", "requests", "sqlite3", "click", "subprocess", "dataclasses", "tomllib"} & set(loaded)
+    code = "import sys, vispa_green.gsbatch.first_look; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout.split()
+    heavy = {"pydantic", "requests", "sqlite3", "click", "subprocess", "dataclasses", "typing", "re", "tomllib"}
+    assert not heavy & set(loaded)

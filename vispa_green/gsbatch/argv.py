@@ -2,12 +2,15 @@
 
 What is not ours stays byte for byte and in order. The table of options was taken from sbatch 22.05 by asking
 it (``tests/slurm/test_gsbatch.py`` asks again); names of later versions follow their manual pages.
+
+Every plain submission passes here, and importing `typing` or `dataclasses` would take longer than all it does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 WITH_VALUE = frozenset(
     """
@@ -44,30 +47,48 @@ OURS = ("finish-by", "max-delay", "off", "dry-run")
 PREFIX = "--green-"
 
 
-class Wishes(NamedTuple):
+class Wishes:
     """What one place (command line, environment, script, site) says about green submission."""
 
-    finish_by: str | None = None
-    max_delay: str | None = None
-    off: bool = False
+    __slots__ = ("finish_by", "max_delay", "off")
+
+    def __init__(self, finish_by: str | None = None, max_delay: str | None = None, *, off: bool = False) -> None:
+        self.finish_by, self.max_delay, self.off = finish_by, max_delay, off
 
     @property
     def says_something(self) -> bool:
         """Whether this place has a say at all; a place with less precedence then has none."""
-        return self != Wishes()
+        return self.finish_by is not None or self.max_delay is not None or self.off
 
 
-class CommandLine(NamedTuple):
+class Ours:
+    """Our own options in one place, and what was wrong with them."""
+
+    __slots__ = ("complaints", "is_dry_run", "wishes")
+
+    def __init__(self) -> None:
+        self.wishes = Wishes()
+        self.is_dry_run = False
+        self.complaints: list[str] = []
+
+
+class CommandLine:
     """An sbatch command line without our words, and what it says."""
 
-    arguments: tuple[str, ...]
-    """For sbatch, unchanged and in order."""
-    components: tuple[Mapping[str, tuple[str | None, ...]], ...]
-    """By long name, the values of each option; one entry, or one for each part of a heterogeneous job."""
-    script: str | None
-    wishes: Wishes
-    is_dry_run: bool
-    complaints: tuple[str, ...]
+    __slots__ = ("arguments", "components", "ours", "script")
+
+    def __init__(
+        self,
+        arguments: tuple[str, ...],
+        components: tuple[Mapping[str, tuple[str | None, ...]], ...],
+        script: str | None,
+        ours: Ours,
+    ) -> None:
+        self.arguments = arguments
+        """For sbatch, unchanged and in order."""
+        self.components = components
+        """By long name, the values of each option; one entry, or one for each part of a heterogeneous job."""
+        self.script, self.ours = script, ours
 
     def has(self, name: str) -> bool:
         """Say whether the option is given for any component."""
@@ -87,11 +108,8 @@ def parse(arguments: Sequence[str]) -> CommandLine:
     """Read a command line; our options count only before the script's name."""
     reader = _Reader(arguments)
     reader.read()
-    wishes = reader.wishes
     components = tuple({name: tuple(values) for name, values in c.items()} for c in reader.components)
-    return CommandLine(
-        tuple(reader.kept), components, reader.script, wishes, reader.is_dry_run, tuple(reader.complaints)
-    )
+    return CommandLine(tuple(reader.kept), components, reader.script, reader.ours)
 
 
 def options_of(words: Sequence[str]) -> Mapping[str, tuple[str | None, ...]]:
@@ -99,12 +117,13 @@ def options_of(words: Sequence[str]) -> Mapping[str, tuple[str | None, ...]]:
     return parse(words).components[0]
 
 
-def wishes_of(words: Sequence[str]) -> tuple[Wishes, tuple[str, ...]]:
-    """Return what the words of ``#GREEN`` lines say, with or without ``green-`` in the names, and complaints."""
+def ours_of(words: Sequence[str]) -> Ours:
+    """Return what the words of ``#GREEN`` lines say, with or without ``green-`` in the names."""
     spelled = [PREFIX + w.removeprefix(PREFIX).removeprefix("--") if w.startswith("--") else w for w in words]
     line = parse(spelled)
-    stray = () if line.script is None else (f"#GREEN: {line.script!r} is no option of ours",)
-    return line.wishes, line.complaints + stray
+    if line.script is not None:
+        line.ours.complaints.append(f"#GREEN: {line.script!r} is no option of ours")
+    return line.ours
 
 
 class _Reader:
@@ -115,9 +134,7 @@ class _Reader:
         self.kept: list[str] = []
         self.components: list[dict[str, list[str | None]]] = [{}]
         self.script: str | None = None
-        self.wishes = Wishes()
-        self.is_dry_run = False
-        self.complaints: list[str] = []
+        self.ours = Ours()
 
     def read(self) -> None:
         """Read options until the script or the end."""
@@ -147,19 +164,28 @@ class _Reader:
         matching = [ours for ours in OURS if ours == name] or [
             ours for ours in OURS if name and ours.startswith(name)
         ]
+        ours = self.ours
         if len(matching) != 1:
-            self.complaints.append(f"{word}: no such option; ours are {', '.join(PREFIX + ours for ours in OURS)}")
+            self._unknown(word, name)
         elif matching[0] == "off":
-            self.wishes = self.wishes._replace(off=True)
+            ours.wishes.off = True
         elif matching[0] == "dry-run":
-            self.is_dry_run = True
+            ours.is_dry_run = True
         elif not has_value and self._at == len(self._words):
-            self.complaints.append(f"{word} needs a value")
+            ours.complaints.append(f"{word} needs a value")
+        elif matching[0] == "finish-by":
+            ours.wishes.finish_by = value if has_value else self._take()
         else:
-            value = value if has_value else self._take()
-            is_deadline = matching[0] == "finish-by"
-            wishes = self.wishes
-            self.wishes = wishes._replace(finish_by=value) if is_deadline else wishes._replace(max_delay=value)
+            ours.wishes.max_delay = value if has_value else self._take()
+
+    def _unknown(self, word: str, name: str) -> None:
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, OURS, n=1, cutoff=0.5)
+        meant = f"did you mean {PREFIX}{near[0]}?" if near else f"ours are {', '.join(PREFIX + o for o in OURS)}"
+        self.ours.complaints.append(f"{word}: no such option; {meant}")
+        if near == ["dry-run"]:  # whoever wanted to try must not find a job in the queue
+            self.ours.is_dry_run = True
 
     def _long(self, word: str) -> None:
         given, has_value, value = word[2:].partition("=")

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
-from vispa_green.gsbatch.argv import CommandLine, Wishes, options_of, wishes_of
+from vispa_green.gsbatch.argv import CommandLine, Ours, options_of, ours_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # see argv
+    from collections.abc import Iterator, Mapping
 
 
-class Head(NamedTuple):
+class Head:
     """What the head of a script says."""
 
-    components: tuple[Mapping[str, tuple[str | None, ...]], ...] = ({},)
-    """The ``#SBATCH`` options by long name, for each part of a heterogeneous job."""
-    wishes: Wishes = Wishes()
-    complaints: tuple[str, ...] = ()
+    __slots__ = ("components", "ours")
+
+    def __init__(self, components: tuple[Mapping[str, tuple[str | None, ...]], ...] = ({},)) -> None:
+        self.components = components
+        """The ``#SBATCH`` options by long name, for each part of a heterogeneous job."""
+        self.ours = Ours()
 
     def has(self, name: str) -> bool:
         """Say whether the option is given for any component."""
@@ -37,8 +41,14 @@ def read_head(script: bytes) -> Head:
             sbatch.append([])
         else:
             sbatch[-1] += words
-    wishes, complaints = wishes_of(green)
-    return Head(tuple(options_of(words) for words in sbatch), wishes, complaints)
+    head = Head(tuple(options_of(words) for words in sbatch))
+    head.ours = ours_of(green)
+    return head
+
+
+def mentions_us(script: bytes) -> bool:
+    """Say whether a ``#GREEN`` line stands before the first command."""
+    return b"#GREEN" in script and any(keyword == b"#GREEN" for keyword, _ in _comments(script))
 
 
 def find_script(line: CommandLine, search_path: str) -> str | None:
@@ -56,14 +66,20 @@ def find_script(line: CommandLine, search_path: str) -> str | None:
 
 
 def _directives(script: bytes) -> Iterator[tuple[str, list[str]]]:
-    for line in script.splitlines():
-        if line.strip() and not line.lstrip().startswith(b"#"):
-            return
-        keyword, _, rest = line.replace(b"\t", b" ").partition(b" ")
-        if keyword in {b"#SBATCH", b"#GREEN"}:
-            import shlex
+    import shlex
 
+    for keyword, rest in _comments(script):
+        if keyword in {b"#SBATCH", b"#GREEN"}:
             try:
                 yield keyword.decode(), shlex.split(rest.decode(errors="surrogateescape"), comments=True)
             except ValueError:
                 continue
+
+
+def _comments(script: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the lines before the first command, each as its first word and the rest."""
+    for line in script.splitlines():
+        if line.strip() and not line.lstrip().startswith(b"#"):
+            return
+        keyword, _, rest = line.replace(b"\t", b" ").partition(b" ")
+        yield keyword, rest

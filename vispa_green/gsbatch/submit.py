@@ -8,7 +8,6 @@ import re
 import shlex
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta, tzinfo
@@ -19,6 +18,7 @@ from vispa_green.answers.grid import ledger_at, what_is_known
 from vispa_green.answers.queue import what_lies_ahead
 from vispa_green.errors import LedgerError, UsageError
 from vispa_green.green.planning import Plan, Wish, plan
+from vispa_green.gsbatch import sbatch
 from vispa_green.gsbatch.argv import CommandLine, Wishes
 from vispa_green.gsbatch.length import job_length
 from vispa_green.gsbatch.script import Head
@@ -53,20 +53,21 @@ class Prepared(NamedTuple):
     remarks: tuple[str, ...]
 
 
-def submit(line: CommandLine, head: Head, wishes: Wishes, sbatch: str, *, is_from_site: bool) -> int | None:
-    """Submit and return sbatch's exit code; return ``None`` if sbatch is to be called as if we were not there."""
-    quiet = line.has("quiet") and not line.is_dry_run
+def submit(line: CommandLine, head: Head, wishes: Wishes, *, is_from_site: bool, is_dry_run: bool) -> int | None:
+    """Submit and return sbatch's exit code; return ``None`` if sbatch is to be called as if we were not there.
+
+    A dry run submits nothing and returns 0.
+    """
+    quiet = line.has("quiet") and not is_dry_run
 
     def say(text: str) -> None:
-        if not quiet:
-            sys.stderr.write(f"gsbatch: {text}\n")
-            sys.stderr.flush()
+        sbatch.say(text, quiet=quiet)
 
     own = _overriding(line, head)
     if not wishes.says_something or wishes.off or own:
         if own and not is_from_site:
             say(f"{own}; submitting as sbatch would")
-        return _show(say, line.arguments) if line.is_dry_run else None
+        return _show(say, line.arguments) if is_dry_run else None
     prepared = within(PLANNING_LIMIT_S, lambda: _prepare(line, head, wishes))
     for remark in prepared.remarks:
         say(remark)
@@ -75,12 +76,12 @@ def submit(line: CommandLine, head: Head, wishes: Wishes, sbatch: str, *, is_fro
     if line.has("dependency") or head.has("dependency"):
         say("the job also waits for its --dependency, so it may start later than that")
     arguments = (*_begin(prepared.plan), *line.arguments)
-    if line.is_dry_run:
+    if is_dry_run:
         return _show(say, arguments)
     if prepared.plan.window.mean is None:
         return None
     url = prepared.session.ledger_url
-    return run_sbatch(sbatch, arguments, lambda job_id: keep(_promise(job_id, prepared.plan), url, say))
+    return run_sbatch(arguments, lambda job_id: keep(_promise(job_id, prepared.plan), url, say))
 
 
 def _overriding(line: CommandLine, head: Head) -> str:
@@ -96,7 +97,7 @@ def _prepare(line: CommandLine, head: Head, wishes: Wishes) -> Prepared:
     duration, remarks = job_length(line, head, os.environ, session.config)
     wish = Wish(
         duration,
-        parse_time(wishes.finish_by, now, local_zone(os.environ)) if wishes.finish_by else None,
+        _deadline(wishes.finish_by, now) if wishes.finish_by else None,
         _finite(wishes.max_delay, "a delay") if wishes.max_delay else None,
         _finite(green.queue_margin, "[green] queue_margin"),
         job_cpus(line, head),
@@ -115,6 +116,13 @@ def _prepare(line: CommandLine, head: Head, wishes: Wishes) -> Prepared:
     if made.window.mean is None:
         remarks += known.warnings[:1]
     return Prepared(made, session, remarks)
+
+
+def _deadline(text: str, now: datetime) -> datetime:
+    deadline = parse_time(text, now, local_zone(os.environ))
+    if deadline <= now:
+        raise UsageError(f"the deadline {text} has passed; give one that lies ahead, e.g. +24h")
+    return deadline
 
 
 def _finite(text: str, what: str) -> timedelta:
@@ -158,14 +166,16 @@ def _show(say: Callable[[str], None], arguments: tuple[str, ...]) -> int:
     return 0
 
 
-def run_sbatch(sbatch: str, arguments: tuple[str, ...], on_job_id: Callable[[str], None]) -> int:
+def run_sbatch(arguments: tuple[str, ...], on_job_id: Callable[[str], None]) -> int:
     """Run sbatch, pass its stdout on as it comes, and return its exit code (128 + n for signal n, as shells do)."""
+    program = sbatch.find_sbatch(os.environ)
+    sbatch.as_given()
     # Open files are kept open: the script may be one of them, as in `gsbatch <(make-script)`.
-    process = subprocess.Popen(["sbatch", *arguments], executable=sbatch, stdout=subprocess.PIPE, close_fds=False)
+    process = subprocess.Popen(["sbatch", *arguments], executable=program, stdout=subprocess.PIPE, close_fds=False)
     try:
         _relay(process, on_job_id)
     except Exception as error:  # noqa: BLE001 - sbatch has run: raising would make our caller submit a second time
-        sys.stderr.write(f"gsbatch: {error}; sbatch itself went on\n")
+        sbatch.say(f"{error}; sbatch itself went on")
     code = process.wait()
     return code if code >= 0 else 128 - code
 

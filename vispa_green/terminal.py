@@ -1,0 +1,54 @@
+"""What the reader's terminal can show: our signs beyond ASCII have plain forms for where it cannot.
+
+Text that users wrote is not ours to change: in the C locale it passes as its own bytes, as with `sacct`.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # gsbatch speaks through here, and `typing` would take longer than all it does
+    from collections.abc import Mapping
+
+PLAIN = {
+    "−": "-", "–": "-", "—": "-", "‑": "-", "…": "...", "×": "x", "·": ".", "→": "->", "≤": "<=", "≥": ">=",
+    "≈": "~", "±": "+-", "µ": "u", "μ": "u", "₂": "2", "²": "^2", "°": " deg", "█": "#", "▇": "#", "▆": "#",
+    "▅": "+", "▄": "+", "▃": "-", "▂": "-", "▁": "_", "░": ".", "▒": ":", "▓": "#", "─": "-", "│": "|",
+    "“": '"', "”": '"', "„": '"', "’": "'", "‘": "'", "\N{NO-BREAK SPACE}": " ", "\N{NARROW NO-BREAK SPACE}": " ",
+}  # fmt: skip
+HANDLER = "vispa_green.plain"
+
+
+def charset(environment: Mapping[str, str]) -> str:
+    """Return ``ascii`` in the C and POSIX locales, else ``""``: what Python found.
+
+    Python itself takes UTF-8 there (PEP 538, PEP 540), which such a terminal shows as rubbish.
+    """
+    named = next((environment[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environment.get(name)), "C")
+    return "ascii" if named in {"C", "POSIX"} else ""
+
+
+def encoded(text: str, environment: Mapping[str, str]) -> bytes:
+    """Return the bytes of ``text`` for a terminal of this environment; there is none that cannot be encoded."""
+    register()
+    import sys
+
+    return text.encode(charset(environment) or sys.getfilesystemencoding(), HANDLER)
+
+
+def register() -> None:
+    """Make `HANDLER` known to Python's codecs."""
+    import codecs
+
+    codecs.register_error(HANDLER, _plain)
+
+
+def _plain(error: UnicodeError) -> tuple[bytes, int]:
+    """Encode what the terminal's character set has no sign for."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    sign = error.object[error.start]
+    if sign in PLAIN:
+        return PLAIN[sign].encode("ascii"), error.start + 1
+    if "\udc80" <= sign <= "\udcff":  # a byte that was no UTF-8 where it came from: as it came
+        return sign.encode("utf-8", "surrogateescape"), error.start + 1
+    return sign.encode("utf-8", "backslashreplace"), error.start + 1
