@@ -78,7 +78,7 @@ _WAIT = """\
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Submission:
     """What is to be submitted."""
 
     name: str
@@ -105,40 +105,40 @@ class Order:
         return f"{self.name}-{self.preset}"
 
 
-def render(order: Order, about: Definition, python: str) -> str:
+def render(submission: Submission, about: Definition, python: str) -> str:
     """Return the script. Pure."""
-    if not re.fullmatch(r"[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*(%[0-9]+)?", order.seeds):
-        raise JobError(f"--seed {order.seeds}: write one number, or a list as for sbatch --array: 0-9 or 1,4,7")
-    resources = about.preset(order.preset).resources
+    if not re.fullmatch(r"[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*(%[0-9]+)?", submission.seeds):
+        raise JobError(f"--seed {submission.seeds}: write one number, or a list as for sbatch --array: 0-9 or 1,4,7")
+    resources = about.preset(submission.preset).resources
     program = [python, "-m", "vispa_green", "jobs"]
-    changes = [f"--set={text}" for text in order.overrides]
-    hours = order.hours.options if order.hours else ()
-    run = shlex.join([*program, "run", order.name, f"--preset={order.preset}", *changes, *hours])
+    changes = [f"--set={text}" for text in submission.overrides]
+    hours = submission.hours.options if submission.hours else ()
+    run = shlex.join([*program, "run", submission.name, f"--preset={submission.preset}", *changes, *hours])
     return _TEMPLATE.format(
-        name=order.name,
-        preset=order.preset,
+        name=submission.name,
+        preset=submission.preset,
         title=about.title,
         arxiv=about.arxiv,
-        directives="\n".join(_directives(order, resources)),
-        seed="$SLURM_ARRAY_TASK_ID" if order.is_array else order.seeds,
+        directives="\n".join(_directives(submission, resources)),
+        seed="$SLURM_ARRAY_TASK_ID" if submission.is_array else submission.seeds,
         # The last task's own number is that of the array: requeued by it, all tasks would be.
-        job="${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID" if order.is_array else "$SLURM_JOB_ID",
-        folder=shlex.quote(str(order.out / order.stem)),
+        job="${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID" if submission.is_array else "$SLURM_JOB_ID",
+        folder=shlex.quote(str(submission.out / submission.stem)),
         cpus=resources.cpus,
         run=f'{run} --seed "$seed"',
-        resume=shlex.join([*program, "resume", order.name, *hours]),
-        wait=_WAIT if order.hours else "",
+        resume=shlex.join([*program, "resume", submission.name, *hours]),
+        wait=_WAIT if submission.hours else "",
     )
 
 
-def send(order: Order, script: str) -> int:
+def send(submission: Submission, script: str) -> int:
     """Write the script beside its runs and submit it; return the exit code of gsbatch, or of sbatch."""
-    logs = order.out / "slurm"
+    logs = submission.out / "slurm"
     logs.mkdir(parents=True, exist_ok=True)
-    path = order.out / f"{order.stem}.sh"
+    path = submission.out / f"{submission.stem}.sh"
     path.write_text(script)
-    if order.hours:
-        return _send_for_green_hours(order.hours, path)
+    if submission.hours:
+        return _send_for_green_hours(submission.hours, path)
     command = [sys.executable, "-c", "from vispa_green.gsbatch import main; main()"]
     return subprocess.run([*command, str(path)], check=False).returncode
 
@@ -166,25 +166,26 @@ def _say(text: str) -> None:
     sys.stderr.write(f"green hours: {text}\n")
 
 
-def _directives(order: Order, resources: Resources) -> list[str]:
+def _directives(submission: Submission, resources: Resources) -> list[str]:
     options = [
-        f"--job-name={order.name}",
+        f"--job-name={submission.name}",
         f"--cpus-per-task={resources.cpus}",
         *([f"--gpus={resources.gpus}"] if resources.gpus else []),
         f"--mem={resources.memory_gib}G",
         f"--time={resources.time}",
-        *([f"--array={order.seeds}"] if order.is_array else []),
+        *([f"--array={submission.seeds}"] if submission.is_array else []),
         f"--signal=B:USR1@{WARNING_S}",
         "--requeue",
         "--open-mode=append",
-        "--output=" + shlex.quote(f"{order.out}/slurm/{order.stem}-{'%A_%a' if order.is_array else '%j'}.out"),
-        *order.sbatch,
+        "--output="
+        + shlex.quote(f"{submission.out}/slurm/{submission.stem}-{'%A_%a' if submission.is_array else '%j'}.out"),
+        *submission.sbatch,
     ]
-    return [f"#SBATCH {option}" for option in options] + [f"#GREEN {wish}" for wish in _wishes(order)]
+    return [f"#SBATCH {option}" for option in options] + [f"#GREEN {wish}" for wish in _wishes(submission)]
 
 
-def _wishes(order: Order) -> Sequence[str]:
-    if order.hours:
+def _wishes(submission: Submission) -> Sequence[str]:
+    if submission.hours:
         return []
-    delay = [f"--max-delay={shlex.quote(order.max_delay)}"] if order.max_delay else []
-    return [*delay, *([f"--finish-by={shlex.quote(order.finish_by)}"] if order.finish_by else [])]
+    delay = [f"--max-delay={shlex.quote(submission.max_delay)}"] if submission.max_delay else []
+    return [*delay, *([f"--finish-by={shlex.quote(submission.finish_by)}"] if submission.finish_by else [])]

@@ -277,7 +277,7 @@ def submit(
       vispa-green jobs submit one_flow --seed 0-9 --dry-run
       vispa-green jobs submit one_flow --preset paper --green-hours --finish-by +48h --work 10h
     """
-    from vispa_green_jobs.batch import Order, render, send
+    from vispa_green_jobs.batch import Submission, render, send
 
     job = JOBS.load(name)()
     job.settings(preset, overrides)  # a wrong one should be known now, not on the node
@@ -287,12 +287,12 @@ def submit(
     if work is not None and not green_hours:
         raise click.UsageError("--work belongs to --green-hours")
     hours = _hours(job, preset, finish_by, work, restart, max_delay) if green_hours else None
-    order = Order(name, preset, seeds, overrides, folder, max_delay, finish_by, sbatch, hours)
-    script = render(order, job.definition, sys.executable)
+    submission = Submission(name, preset, seeds, overrides, folder, max_delay, finish_by, sbatch, hours)
+    script = render(submission, job.definition, sys.executable)
     if dry_run:
         click.echo(script, nl=False)
         return
-    sys.exit(send(order, script))
+    sys.exit(send(submission, script))
 
 
 def described(job: Job) -> dict[str, Any]:
@@ -324,9 +324,9 @@ def _segment(
     from vispa_green import host
     from vispa_green.session import open_session
     from vispa_green_jobs.report import total_cost_line
-    from vispa_green_jobs.running import go_on
+    from vispa_green_jobs.running import Run, go_on
 
-    done = go_on(job, record, folder, open_session(config_file), host.now, click.echo, every_s, hours)
+    done = go_on(Run(job, folder, open_session(config_file), host.now, click.echo, every_s, hours), record)
     for claim in done.claims:
         value = "–" if claim.value is None else f"{claim.value:.4g}"
         click.echo(

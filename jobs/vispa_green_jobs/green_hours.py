@@ -73,7 +73,7 @@ class GreenHours:
 
 
 @dataclass(frozen=True, slots=True)
-class Stay:
+class Allowance:
     """How long a segment may run, and when the run goes on; without times it runs to its end."""
 
     until: datetime | None = None
@@ -85,17 +85,17 @@ class Stay:
         return self.until is not None and now >= self.until
 
 
-def stay(hours: GreenHours, before: Sequence[Segment], session: Session, now: datetime) -> Stay:
+def allowance(hours: GreenHours, before: Sequence[Segment], session: Session, now: datetime) -> Allowance:
     """Plan a segment that begins ``now``, after those ``before``; never raise."""
     if not _starts_are_kept(before, now):
-        return Stay(why="runs through: it was started earlier than planned")
+        return Allowance(why="runs through: it was started earlier than planned")
     left = hours.left(before)
     if left <= timedelta(0):
-        return Stay(why="runs through: it needs longer than --work said")
+        return Allowance(why="runs through: it needs longer than --work said")
     try:
         return _planned(hours, left, session, now)
     except Exception as error:  # noqa: BLE001 - no fault of the planning may stop a training
-        return Stay(why=f"runs through: {error}")
+        return Allowance(why=f"runs through: {error}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def _promise(hours: GreenHours, signal: Signal, found: Sequence[Stretch], why: s
     return Promise("", user, now, start, hours.work, hours.finish_by, signal.quantity, mean, at_once, PAUSING, why)
 
 
-def _planned(hours: GreenHours, left: timedelta, session: Session, now: datetime) -> Stay:
+def _planned(hours: GreenHours, left: timedelta, session: Session, now: datetime) -> Allowance:
     return _told(*_found(hours, left, session, now), now)
 
 
@@ -146,15 +146,15 @@ def _found(
     return signal, stretches(PausableWork(left, hours.finish_by - margin, hours.restart), now, signal)
 
 
-def _told(signal: Signal | None, found: Sequence[Stretch], now: datetime) -> Stay:
+def _told(signal: Signal | None, found: Sequence[Stretch], now: datetime) -> Allowance:
     if signal is None:
-        return Stay(why="runs through: no grid data are at hand")
+        return Allowance(why="runs through: no grid data are at hand")
     if found[0].start > now:
-        return Stay(now, found[0].start, f"waits for {_shown(found[0].start)}")
+        return Allowance(now, found[0].start, f"waits for {_shown(found[0].start)}")
     if len(found) == 1:
-        return Stay(why="runs through: no pause is worth it, or there is no time for one")
+        return Allowance(why="runs through: no pause is worth it, or there is no time for one")
     until, resume_at = found[0].end, found[1].start
-    return Stay(until, resume_at, f"runs until {_shown(until)}, goes on {_shown(resume_at)}")
+    return Allowance(until, resume_at, f"runs until {_shown(until)}, goes on {_shown(resume_at)}")
 
 
 def forget(out: Path) -> None:

@@ -18,7 +18,7 @@ from vispa_green_jobs.definition import Definition
 from vispa_green_jobs.errors import ExtraMissing, JobError
 
 Metrics = Mapping[str, float]
-Run = Callable[[Any, RunContext], Metrics]
+RunFunction = Callable[[Any, RunContext], Metrics]
 """``run(settings, context)``: pure but for files under ``context.out``; settings are of `Job.settings_type`."""
 
 
@@ -30,10 +30,10 @@ class Job:
     definition: Definition
     settings_type: type
     """A frozen dataclass; presets and ``--set`` fill its fields."""
-    run: Run
+    run: RunFunction
 
     @classmethod
-    def of(cls, module_file: str, settings_type: type, run: Run) -> Job:
+    def of(cls, module_file: str, settings_type: type, run: RunFunction) -> Job:
         """Make the job whose folder holds ``module_file``; the folder's name is the job's."""
         folder = Path(module_file).parent
         return cls(folder.name, definition.read(folder), settings_type, run)

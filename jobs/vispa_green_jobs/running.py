@@ -8,7 +8,7 @@ import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vispa_green import __version__
@@ -22,7 +22,7 @@ from vispa_green_jobs.claims import judge
 from vispa_green_jobs.context import CHECKPOINT_EVERY_S, RunContext
 from vispa_green_jobs.energy import LocalMeter, account_of, cost_of
 from vispa_green_jobs.errors import ExtraMissing, JobError, Paused
-from vispa_green_jobs.green_hours import GreenHours
+from vispa_green_jobs.green_hours import Allowance, GreenHours
 from vispa_green_jobs.job import Job
 from vispa_green_jobs.pause import PauseRequest
 from vispa_green_jobs.record import Cost, Record, Segment, Status
@@ -30,6 +30,20 @@ from vispa_green_jobs.report import write_report
 
 EXIT_COMPLETE, EXIT_FAILED, EXIT_CLAIM_FAILED, EXIT_PAUSED = 0, 1, 3, 75
 """75 is EX_TEMPFAIL of sysexits.h: try again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A job at work in a folder: what all its segments are given."""
+
+    job: Job
+    out: Path
+    session: Session
+    now: Callable[[], Instant]
+    say: Callable[[str], None]
+    checkpoint_every_s: float = CHECKPOINT_EVERY_S
+    hours: GreenHours | None = None
+    """It pauses outside of green hours; ``None``: it does not look at the grid."""
 
 
 def start(job: Job, preset: str, seed: int, overrides: Sequence[str], out: Path) -> Record:
@@ -55,16 +69,7 @@ def take_up(job: Job, out: Path) -> Record:
     return record
 
 
-def go_on(
-    job: Job,
-    record: Record,
-    out: Path,
-    session: Session,
-    now: Callable[[], Instant],
-    say: Callable[[str], None],
-    checkpoint_every_s: float = CHECKPOINT_EVERY_S,
-    hours: GreenHours | None = None,
-) -> Record:
+def go_on(run: Run, record: Record) -> Record:
     """Run one segment, to the end or the next pause; return the record, which is on disk with its report."""
     if record.status is Status.COMPLETE:
         return record
@@ -72,25 +77,26 @@ def go_on(
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(record.threads)
     # Threads that wait for one another sleep: spinning costs energy, and minutes where cores are shared.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    began = now()
+    began = run.now()
     account, account_id = account_of(os.environ, began)
     segment = Segment(began.utc.isoformat(), short_name(), account, account_id)
-    stay = _stay(hours, record, out, session, began, say)
+    allowed = _allowance(run, record, began)
     record = replace(_closed(record), status=Status.RUNNING, exit_code=None).with_segment(segment)
-    records.write(record, out)
-    meter = LocalMeter(session, account_id, record.job, now) if account == "local" else None
-    with PauseRequest(stay.until, now) as pause:
-        context = RunContext(out, record.seed, now, pause, record.threads, checkpoint_every_s, say)
+    records.write(record, run.out)
+    meter = LocalMeter(run.session, account_id, record.job, run.now) if account == "local" else None
+    with PauseRequest(allowed.until, run.now) as pause:
+        context = RunContext(run.out, record.seed, run.now, pause, record.threads, run.checkpoint_every_s, run.say)
         try:
             with _entered(meter):
-                status, metrics = _run(job, record, context)
+                status, metrics = _work(run.job, record, context)
         except BaseException:
-            _finish(job, record, out, session, now, Status.FAILED, {}, context.steps_done, meter)
+            _finish(run, _ended(run, record, Status.FAILED, context), {}, meter)
             raise
-        if status is Status.PAUSED and stay.resume_at is not None and stay.is_over(now().utc):
-            record = record.with_last(replace(record.segments[-1], resume_at=stay.resume_at.isoformat()))
-            green_hours.keep(stay.resume_at, out)
-        return _finish(job, record, out, session, now, status, metrics, context.steps_done, meter)
+        record = _ended(run, record, status, context)
+        if status is Status.PAUSED and allowed.resume_at is not None and allowed.is_over(run.now().utc):
+            record = record.with_last(replace(record.segments[-1], resume_at=allowed.resume_at.isoformat()))
+            green_hours.keep(allowed.resume_at, run.out)
+        return _finish(run, record, metrics, meter)
 
 
 def check(job: Job, out: Path, session: Session) -> Record:
@@ -103,22 +109,20 @@ def check(job: Job, out: Path, session: Session) -> Record:
     return record
 
 
-def _stay(
-    hours: GreenHours | None, record: Record, out: Path, session: Session, began: Instant, say: Callable[[str], None]
-) -> green_hours.Stay:
+def _allowance(run: Run, record: Record, began: Instant) -> Allowance:
     """Plan this segment, if it is to be planned; the last plan is over either way."""
-    green_hours.forget(out)
-    if hours is None:
-        return green_hours.Stay()
-    planned = green_hours.stay(hours, record.segments, session, began.utc)
-    say(f"green hours: {planned.why}")
+    green_hours.forget(run.out)
+    if run.hours is None:
+        return Allowance()
+    planned = green_hours.allowance(run.hours, record.segments, run.session, began.utc)
+    run.say(f"green hours: {planned.why}")
     return planned
 
 
-def _run(job: Job, record: Record, context: RunContext) -> tuple[Status, records.Metrics]:
+def _work(job: Job, record: Record, context: RunContext) -> tuple[Status, records.Metrics]:
     settings = job.settings_of(record.settings)
     try:
-        context.pause_point()  # it may be wanted already: nothing heavy is imported for nothing
+        context.pause_point()  # it may be wanted already: then torch is not even imported
         metrics = job.run(settings, context)
     except Paused:
         return Status.PAUSED, {}
@@ -132,27 +136,23 @@ def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _finish(
-    job: Job,
-    record: Record,
-    out: Path,
-    session: Session,
-    now: Callable[[], Instant],
-    status: Status,
-    metrics: records.Metrics,
-    steps: int,
-    meter: LocalMeter | None,
-) -> Record:
-    segment = replace(record.segments[-1], end=now().utc.isoformat(), status=status, steps=steps)
-    # The grid of the whole segment is known by now, so the ledger is asked as of now.
-    cost = cost_of(replace(session, now=now()), segment, None, meter.failure if meter else "")
-    segment = replace(segment, cost=cost)
+def _ended(run: Run, record: Record, status: Status, context: RunContext) -> Record:
+    """Return the record with its last segment ended now."""
     codes = {Status.PAUSED: EXIT_PAUSED, Status.FAILED: EXIT_FAILED}
-    record = replace(record.with_last(segment), status=status, exit_code=codes.get(status))
-    if status is Status.COMPLETE:
-        record = _judged(job, replace(record, metrics=metrics))
-    records.write(record, out)
-    write_report(job, record, out)
+    segment = replace(record.segments[-1], end=run.now().utc.isoformat(), status=status, steps=context.steps_done)
+    return replace(record.with_last(segment), status=status, exit_code=codes.get(status))
+
+
+def _finish(run: Run, record: Record, metrics: records.Metrics, meter: LocalMeter | None) -> Record:
+    """Ask what the segment cost, judge what is complete, write record and report."""
+    segment = record.segments[-1]
+    # The grid of the whole segment is known by now, so the ledger is asked as of now.
+    cost = cost_of(replace(run.session, now=run.now()), segment, None, meter.failure if meter else "")
+    record = record.with_last(replace(segment, cost=cost))
+    if record.status is Status.COMPLETE:
+        record = _judged(run.job, replace(record, metrics=metrics))
+    records.write(record, run.out)
+    write_report(run.job, record, run.out)
     return record
 
 

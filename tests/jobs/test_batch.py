@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from vispa_green_jobs.batch import Order, render
+from vispa_green_jobs.batch import Submission, render
 from vispa_green_jobs.catalogue import JOBS
 from vispa_green_jobs.green_hours import GreenHours
 
@@ -36,16 +36,16 @@ TRAINING = "while True: time.sleep(0.05)"
 
 
 def script(folder: Path, python: str, **changes: object) -> str:
-    order = Order("one_flow", "smoke", str(changes.pop("seeds", "3")), (), folder, **changes)  # type: ignore[arg-type]
-    return render(order, JOBS.load("one_flow")().definition, python)
+    submission = Submission("one_flow", "smoke", str(changes.pop("seeds", "3")), (), folder, **changes)  # type: ignore[arg-type]
+    return render(submission, JOBS.load("one_flow")().definition, python)
 
 
 def test_the_rendered_text_is_as_agreed() -> None:
-    order = Order(
+    submission = Submission(
         "one_flow", "paper", "0-9%2", ("steps=200000", "hidden=[64, 64]"), Path("/data/my runs"), "12h", None,
         ("--partition=gpu",),
     )  # fmt: skip
-    assert render(order, JOBS.load("one_flow")().definition, "/opt/python3") == GOLDEN.read_text()
+    assert render(submission, JOBS.load("one_flow")().definition, "/opt/python3") == GOLDEN.read_text()
 
 
 def test_bash_and_gsbatch_understand_it(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from vispa_green_jobs.batch import Order, render
+from vispa_green_jobs.batch import Submission, render
 from vispa_green_jobs.catalogue import JOBS
 from vispa_green_jobs.errors import JobError
 
@@ -95,4 +95,4 @@ def test_an_unknown_preset_names_the_known() -> None:
     with pytest.raises(JobError, match="did you mean 'smoke'"):
         job.settings("smok")
     with pytest.raises(JobError, match="write one number"):
-        render(Order("one_flow", "smoke", "0..9", (), Path("/x")), job.definition, "python")
+        render(Submission("one_flow", "smoke", "0..9", (), Path("/x")), job.definition, "python")

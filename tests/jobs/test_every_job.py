@@ -18,7 +18,7 @@ from vispa_green_jobs.context import RunContext
 from vispa_green_jobs.errors import Paused
 from vispa_green_jobs.job import Job
 from vispa_green_jobs.record import Status, read
-from vispa_green_jobs.running import check, go_on, start
+from vispa_green_jobs.running import Run, check, go_on, start
 
 from vispa_green import host
 from vispa_green.model import Instant
@@ -83,7 +83,7 @@ def same(first: Any, second: Any) -> bool:  # noqa: ANN401 - nested states of to
 def recorded(job: Job, out: Path, session: Session) -> Mapping[str, float | None]:
     """Run the job in one piece as the command does; return its metrics, after a look at its record."""
     begun = start(job, "smoke", SEED, sizes(job), out)
-    record = go_on(job, begun, out, session, host.now, lambda _text: None)
+    record = go_on(Run(job, out, session, host.now, lambda _text: None), begun)
     assert record == read(out)
     assert record.status is Status.COMPLETE
     claimed = job.definition.claims_of("smoke")

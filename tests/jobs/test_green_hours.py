@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from vispa_green_jobs import running
 from vispa_green_jobs.catalogue import JOBS
 from vispa_green_jobs.context import RunContext
-from vispa_green_jobs.green_hours import FILE, GreenHours, stay
+from vispa_green_jobs.green_hours import FILE, GreenHours, allowance
 from vispa_green_jobs.job import Job
 from vispa_green_jobs.record import Record, Segment, Status
-from vispa_green_jobs.running import go_on
 
 from vispa_green import host
 from vispa_green.session import Session, open_session
@@ -79,7 +79,8 @@ class Run:
     def segment(self, session: Session, hours: GreenHours) -> Segment:
         self.said.clear()
         session = replace(session, now=host.now())
-        self.record = go_on(self.job, self.record, self.out, session, host.now, self.said.append, hours=hours)
+        here = running.Run(self.job, self.out, session, host.now, self.said.append, hours=hours)
+        self.record = running.go_on(here, self.record)
         return self.record.segments[-1]
 
 
@@ -170,11 +171,11 @@ DAY = [(0.0, 500.0), (6 * 3600.0, 100.0), (12 * 3600.0, 500.0)]
 
 def test_a_closed_window_is_waited_for_and_an_open_one_used(grid: Grid) -> None:
     session = grid(NOW, DAY)
-    waits = stay(HOURS, [], session, NOW)
+    waits = allowance(HOURS, [], session, NOW)
     assert (waits.until, waits.is_over(NOW)) == (NOW, True)
     assert waits.resume_at is not None
     assert abs(waits.resume_at - NOW - timedelta(hours=6)) <= timedelta(minutes=10)
-    within = stay(HOURS, [], session, NOW + timedelta(hours=7))
+    within = allowance(HOURS, [], session, NOW + timedelta(hours=7))
     assert (within.until, within.resume_at) == (None, None)  # the window is as long as the work
 
 
@@ -187,32 +188,32 @@ def test_a_closed_window_is_waited_for_and_an_open_one_used(grid: Grid) -> None:
     ],
 )
 def test_it_runs_through(grid: Grid, before: list[Segment], word: str) -> None:
-    found = stay(HOURS, before, grid(NOW, DAY), NOW)
+    found = allowance(HOURS, before, grid(NOW, DAY), NOW)
     assert (found.until, found.resume_at) == (None, None)
     assert word in found.why
 
 
 def test_a_start_that_was_kept_is_planned_again(grid: Grid) -> None:
     before = [segment(-90, -80, resume_at=-30), segment(-30, -20, resume_at=0.5)]
-    assert stay(HOURS, before, grid(NOW, DAY), NOW).resume_at is not None
+    assert allowance(HOURS, before, grid(NOW, DAY), NOW).resume_at is not None
 
 
 def test_without_a_usable_grid_it_runs_through(grid: Grid, tmp_path: Path) -> None:
     session = grid(NOW, DAY)
     (tmp_path / "grid.csv").write_text("nonsense\n")
-    assert stay(HOURS, [], session, NOW).until is None
+    assert allowance(HOURS, [], session, NOW).until is None
     (tmp_path / "grid.csv").unlink()
     (tmp_path / "ledger.sqlite").write_text("no database")
-    assert stay(HOURS, [], session, NOW).until is None
+    assert allowance(HOURS, [], session, NOW).until is None
 
 
 def test_the_sites_margin_for_the_queue_is_kept_free(grid: Grid) -> None:
     session = grid(NOW, DAY)
     hours = replace(HOURS, finish_by=NOW + timedelta(hours=11))
-    assert stay(hours, [], session, NOW).resume_at is not None
+    assert allowance(hours, [], session, NOW).resume_at is not None
     green = session.config.green.model_copy(update={"queue_margin": "8h"})
     careful = replace(session, config=session.config.model_copy(update={"green": green}))
-    assert stay(hours, [], careful, NOW).resume_at is None
+    assert allowance(hours, [], careful, NOW).resume_at is None
 
 
 @given(some.integers(-(10**7), 10**7), some.integers(1, 10**6), some.integers(1, 10**4))

@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed: run `deploy
 pytest.importorskip("scipy", reason="scipy is not installed: run `deploy/setup.sh torch`")
 Jobs = Callable[..., subprocess.CompletedProcess[str]]
 Array = Any
-"""Of NumPy; the jobs' own alias would import their heavy half here."""
+"""Of NumPy; the jobs' own alias would import their work here."""
 
 BINS = np.concatenate([[-np.inf], np.linspace(-4, 4, 101), [np.inf]])
 

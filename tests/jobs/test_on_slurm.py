@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from lab.cluster import Cluster
-from vispa_green_jobs.batch import Order, render
+from vispa_green_jobs.batch import Submission, render
 from vispa_green_jobs.catalogue import JOBS
 from vispa_green_jobs.record import moment
 
@@ -223,9 +223,9 @@ def test_a_cancelled_job_stays_cancelled_and_a_task_requeues_only_itself(
         "while True: time.sleep(0.05)\n"
     )
     stand_in.chmod(0o755)
-    order = Order("one_flow", "smoke", "1-2", (), folder, sbatch=("--mem=100", "--cpus-per-task=1"))
+    submission = Submission("one_flow", "smoke", "1-2", (), folder, sbatch=("--mem=100", "--cpus-per-task=1"))
     (folder / "slurm").mkdir()
-    script = render(order, JOBS.load("one_flow")().definition, str(stand_in))
+    script = render(submission, JOBS.load("one_flow")().definition, str(stand_in))
     array = slurm_cluster.run("sbatch", "--parsable", input=script).stdout.strip()
     wait_for(lambda: all((folder / task).exists() for task in "12"), "start")
     last = slurm_cluster.run("squeue", "-h", "-j", array, "-O", "JobID,ArrayTaskID").stdout

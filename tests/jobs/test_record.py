@@ -17,7 +17,7 @@ from vispa_green_jobs.energy import clipped
 from vispa_green_jobs.errors import JobError
 from vispa_green_jobs.record import Cost, Record, Segment, Status
 from vispa_green_jobs.report import total_cost_line
-from vispa_green_jobs.running import go_on
+from vispa_green_jobs.running import Run, go_on
 
 from vispa_green import host
 from vispa_green.model import Component, JobPosting, Quality
@@ -50,7 +50,7 @@ def test_a_run_with_a_metric_that_is_no_number_is_complete_and_its_claim_fails(
     job = replace(one_flow, run=lambda _settings, _context: {"auc_nominal": math.nan, "ks_v1A": 0.01})
     new = Record("one_flow", "smoke", 1, 1, job.plain(job.settings("smoke")), {})
     out = tmp_path / "run"
-    go_on(job, new, out, open_session(Path(account["VISPA_GREEN_CONFIG"])), host.now, lambda _text: None)
+    go_on(Run(job, out, open_session(Path(account["VISPA_GREEN_CONFIG"])), host.now, lambda _text: None), new)
     kept = records.read(out)
     assert (kept.status, kept.exit_code) == (Status.COMPLETE, 3)
     assert kept.metrics == {"auc_nominal": None, "ks_v1A": 0.01}

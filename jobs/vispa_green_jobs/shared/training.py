@@ -106,10 +106,10 @@ def train(
     losses = _restored(path, parts)
     if path.exists() and len(losses) >= steps:
         return losses
-    order = _Order(context, stage, rows, batch)
+    batches = _Batches(context, stage, rows, batch)
     saved_ns = context.now().monotonic_ns
     for number in range(len(losses), steps):
-        losses.append(step(number, order.rows_of(number)))
+        losses.append(step(number, batches.rows_of(number)))
         context.steps_done += 1
         now_ns = context.now().monotonic_ns
         is_wanted = context.pause.wanted  # read once: a pause that was not saved would lose steps
@@ -122,7 +122,7 @@ def train(
     return losses
 
 
-class _Order:
+class _Batches:
     """Which rows each step sees: an epoch is a permutation, its last, incomplete batch is left out."""
 
     def __init__(self, context: RunContext, stage: str, rows: int, batch: int) -> None:

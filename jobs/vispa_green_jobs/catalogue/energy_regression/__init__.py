@@ -49,9 +49,9 @@ class Settings:
 
 def run(settings: Settings, context: RunContext) -> Mapping[str, float]:
     """Train on electrons in a calorimeter, then on jets; judge both on unseen ones."""
-    from vispa_green_jobs.catalogue.energy_regression.regression import run as heavy
+    from vispa_green_jobs.catalogue.energy_regression.regression import run as work
 
-    return heavy(settings, context)
+    return work(settings, context)
 
 
 def job() -> Job:

@@ -1,4 +1,4 @@
-"""The heavy half of the job: showers, what augmentation gains, the adversary, jets."""
+"""The work of the job: showers, what augmentation gains, the adversary, jets."""
 
 from __future__ import annotations
 

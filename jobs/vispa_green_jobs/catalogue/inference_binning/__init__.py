@@ -30,9 +30,9 @@ class Settings:
 
 def run(settings: Settings, context: RunContext) -> Mapping[str, float]:
     """Train a classifier, then its bins, then both; judge with hard bins, unseen events and pyhf."""
-    from vispa_green_jobs.catalogue.inference_binning.optimisation import run as heavy
+    from vispa_green_jobs.catalogue.inference_binning.optimisation import run as work
 
-    return heavy(settings, context)
+    return work(settings, context)
 
 
 def job() -> Job:

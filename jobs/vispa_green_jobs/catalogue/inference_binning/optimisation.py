@@ -1,4 +1,4 @@
-"""The heavy half of the job: three trainings of one network and its edges, judged alike.
+"""The work of the job: three trainings of one network and its edges, judged alike.
 
 1. cross-entropy of signal against background, equidistant bins;
 2. the same network, edges learnt: minimise σ_μ of the soft histogram;

@@ -34,9 +34,9 @@ class Settings:
 
 def run(settings: Settings, context: RunContext) -> Mapping[str, float]:
     """Train a classifier and inference-aware networks; judge all in hard bins of unseen events."""
-    from vispa_green_jobs.catalogue.inferno.optimisation import run as heavy
+    from vispa_green_jobs.catalogue.inferno.optimisation import run as work
 
-    return heavy(settings, context)
+    return work(settings, context)
 
 
 def job() -> Job:

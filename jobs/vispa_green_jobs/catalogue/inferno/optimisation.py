@@ -1,4 +1,4 @@
-"""The heavy half of the job: a classifier by cross-entropy, inference-aware networks, and one judge for all."""
+"""The work of the job: a classifier by cross-entropy, inference-aware networks, and one judge for all."""
 
 from __future__ import annotations
 

@@ -31,9 +31,9 @@ class Settings:
 
 def run(settings: Settings, context: RunContext) -> Mapping[str, float]:
     """Learn bins by three methods and judge them on events that none of them has seen."""
-    from vispa_green_jobs.catalogue.learn_to_bin.comparison import run as heavy
+    from vispa_green_jobs.catalogue.learn_to_bin.comparison import run as work
 
-    return heavy(settings, context)
+    return work(settings, context)
 
 
 def job() -> Job:

@@ -1,4 +1,4 @@
-"""The heavy half of the job: the plug-in's methods and what analyses do without them, on both toys."""
+"""The work of the job: the plug-in's methods and what analyses do without them, on both toys."""
 
 from __future__ import annotations
 

@@ -44,9 +44,9 @@ class Settings:
 
 def run(settings: Settings, context: RunContext) -> Mapping[str, float]:
     """Unfold the plain toy and the full one; compare each iteration with its closed form on unseen events."""
-    from vispa_green_jobs.catalogue.omnifold.experiment import run as heavy
+    from vispa_green_jobs.catalogue.omnifold.experiment import run as work
 
-    return heavy(settings, context)
+    return work(settings, context)
 
 
 def job() -> Job:

@@ -1,4 +1,4 @@
-"""The heavy half of the job: the plain toy, the full one with losses, fakes and background, and their judgement."""
+"""The work of the job: the plain toy, the full one with losses, fakes and background, and their judgement."""
 
 from __future__ import annotations
 

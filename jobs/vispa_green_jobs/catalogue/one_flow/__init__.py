@@ -30,9 +30,9 @@ class Settings:
 
 def run(settings: Settings, context: RunContext) -> Mapping[str, float]:
     """Train the flow, correct unseen simulation, judge it against unseen data."""
-    from vispa_green_jobs.catalogue.one_flow.correction import run as heavy
+    from vispa_green_jobs.catalogue.one_flow.correction import run as work
 
-    return heavy(settings, context)
+    return work(settings, context)
 
 
 def job() -> Job:

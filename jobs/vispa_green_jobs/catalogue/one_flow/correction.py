@@ -1,4 +1,4 @@
-"""The heavy half of the job: samples, flow, switch, judgement.
+"""The work of the job: samples, flow, switch, judgement.
 
 The flow models p(v | pT, η, N, switch) with switch 0 for simulation and 1 for data, both at once:
 L = −Σ w_i log p(v_i | k_i, switch_i). An event of the simulation is corrected by

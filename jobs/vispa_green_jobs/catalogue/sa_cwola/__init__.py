@@ -31,9 +31,9 @@ class Settings:
 
 def run(settings: Settings, context: RunContext) -> Mapping[str, float]:
     """Train every method on one set of data, judge each on labelled events that none has seen."""
-    from vispa_green_jobs.catalogue.sa_cwola.search import run as heavy
+    from vispa_green_jobs.catalogue.sa_cwola.search import run as work
 
-    return heavy(settings, context)
+    return work(settings, context)
 
 
 def job() -> Job:

@@ -1,4 +1,4 @@
-"""The heavy half of the job: six searches for one signal, all of them weighted classifiers, and their judge."""
+"""The work of the job: six searches for one signal, all of them weighted classifiers, and their judge."""
 
 from __future__ import annotations
 

@@ -51,9 +51,9 @@ class Settings:
 
 def run(settings: Settings, context: RunContext) -> Mapping[str, float]:
     """Train the generator alone, then against a critic; judge its pixels on unseen showers."""
-    from vispa_green_jobs.catalogue.sr_gan.super_resolution import run as heavy
+    from vispa_green_jobs.catalogue.sr_gan.super_resolution import run as work
 
-    return heavy(settings, context)
+    return work(settings, context)
 
 
 def job() -> Job:

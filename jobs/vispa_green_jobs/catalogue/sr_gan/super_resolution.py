@@ -1,4 +1,4 @@
-"""The heavy half of the job: showers, the stages of training, judgement."""
+"""The work of the job: showers, the stages of training, judgement."""
 
 from __future__ import annotations
 
