@@ -54,7 +54,7 @@ def test_bash_and_gsbatch_understand_it(tmp_path: Path) -> None:
     text = script(tmp_path, "python3", max_delay="6h", finish_by="tomorrow")
     subprocess.run(["bash", "-n"], input=text, text=True, check=True)
     head = read_head(text.encode())
-    assert (head.wishes.max_delay, head.wishes.finish_by, head.complaints) == ("6h", "tomorrow", ())
+    assert (head.ours.wishes.max_delay, head.ours.wishes.finish_by, head.ours.complaints) == ("6h", "tomorrow", [])
     assert head.has("requeue")
     assert head.has("signal")
 
