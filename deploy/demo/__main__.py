@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lab.processes import LabError
 
-from demo.stage import STEP_S, Stage
+from demo.demo_site import STEP_S, DemoSite
 
 OUTPUT = Path("demo-output").resolve()
 BURN = "timeout {seconds} sh -c 'while :; do :; done'; true"
@@ -29,10 +29,10 @@ def main() -> None:
     directory.chmod(0o755)
     try:
         title("Bringing up a real Slurm: munge, MariaDB, slurmdbd, slurmctld, two nodes")
-        with Stage(directory, OUTPUT) as stage:
-            tell(f"up after {time.perf_counter() - began:.0f} s; nodes {', '.join(stage.cluster.node_names)}")
+        with DemoSite(directory, OUTPUT) as site:
+            tell(f"up after {time.perf_counter() - began:.0f} s; nodes {', '.join(site.cluster.node_names)}")
             tell("RAPL and GPUs are stand-ins driven by the real CPU time of the jobs: this machine need have none.")
-            tour(stage)
+            tour(site)
     except (LabError, subprocess.SubprocessError) as error:
         sys.exit(f"demo: {error}\ndemo: the logs are in {OUTPUT}")
     finally:
@@ -40,27 +40,27 @@ def main() -> None:
     title(f"Done in {time.perf_counter() - began:.0f} s, everything is stopped")
 
 
-def tour(stage: Stage) -> None:
+def tour(site: DemoSite) -> None:
     """Submit, wait, show."""
     title("The grid")
-    tell(f"{stage.grid_origin}")
+    tell(f"{site.grid_origin}")
     tell(f"Sped up for this tour: a quarter-hour of that day lasts {STEP_S} s, so a day passes in {96 * STEP_S} s.")
     title("Five jobs")
     began = datetime.now().astimezone()
-    jobs = submit(stage)
+    jobs = submit(site)
     title("Waiting for them")
-    states = wait(stage, jobs)
+    states = wait(site, jobs)
     for name, job_id in jobs.items():
         tell(f"job {job_id:>3}  {name:<34} {states[job_id]}")
     if set(states.values()) != {"COMPLETED"}:
         raise LabError("not every job completed")
     time.sleep(1.5)  # the agents' next reading
-    show(stage, jobs["a green job"], began)
+    show(site, jobs["a green job"], began)
 
 
-def submit(stage: Stage) -> dict[str, str]:
+def submit(site: DemoSite) -> dict[str, str]:
     """Submit the jobs of the tour; return their ids by what they are."""
-    first = stage.cluster.node_names[0]
+    first = site.cluster.node_names[0]
     shared = ["--parsable", "--output=/dev/null", f"--nodelist={first}"]
     sbatch = ["sbatch", *shared]
     pair = ["sbatch", "--parsable", "--output=/dev/null", "--nodes=2", "--ntasks-per-node=1"]
@@ -76,7 +76,7 @@ def submit(stage: Stage) -> dict[str, str]:
     }  # fmt: skip
     jobs = {}
     for name, command in wanted.items():
-        done = subprocess.run(command, env=stage.environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=site.environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise LabError(f"{command[0]} failed: {done.stderr}")
         jobs[name] = done.stdout.strip()
@@ -86,11 +86,11 @@ def submit(stage: Stage) -> dict[str, str]:
     return jobs
 
 
-def wait(stage: Stage, jobs: dict[str, str]) -> dict[str, str]:
+def wait(site: DemoSite, jobs: dict[str, str]) -> dict[str, str]:
     """Wait for all jobs, with a line that moves while it lasts."""
     deadline = time.monotonic() + 150
     while time.monotonic() < deadline:
-        queue = stage.cluster.run("squeue", "-h", "-o", "%i %t %r").stdout.split("\n")
+        queue = site.cluster.run("squeue", "-h", "-o", "%i %t %r").stdout.split("\n")
         waiting = [line for line in queue if line.strip()]
         if not waiting:
             break
@@ -99,22 +99,22 @@ def wait(stage: Stage, jobs: dict[str, str]) -> dict[str, str]:
         time.sleep(0.5)
     if sys.stdout.isatty():
         print("\r" + " " * 110 + "\r", end="")
-    return stage.cluster.wait(jobs.values(), timeout_s=20)
+    return site.cluster.wait(jobs.values(), timeout_s=20)
 
 
-def show(stage: Stage, green_job: str, began: datetime) -> None:
+def show(site: DemoSite, green_job: str, began: datetime) -> None:
     """Print the balances, the table and the promise; write the page and the mail."""
     title("What each node measured went to jobs, idle or system, to the microjoule")
-    print(stage.vispa_green("ledger", "balance"))
+    print(site.vispa_green("ledger", "balance"))
     title("What each job cost")
-    print(stage.vispa_green("energy", "-a"))
+    print(site.vispa_green("energy", "-a"))
     title("The green job: its promise and what came of it")
-    print(stage.vispa_green("green", green_job))
+    print(site.vispa_green("green", green_job))
     title("To look at")
     week = datetime.now(UTC).strftime("%G-W%V")
-    stage.vispa_green("report", "page", "-S", f"{began:%Y-%m-%dT%H:%M:%S}", "--out", str(OUTPUT / "page.html"))
+    site.vispa_green("report", "page", "-S", f"{began:%Y-%m-%dT%H:%M:%S}", "--out", str(OUTPUT / "page.html"))
     for name in ("mail.eml", "mail.html"):
-        stage.vispa_green(
+        site.vispa_green(
             "report", "weekly", "--user", getpass.getuser(), "--week", week, "--preview", str(OUTPUT / name)
         )
     tell(f"the page       {OUTPUT / 'page.html'}")

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from demo.__main__ import submit, wait
-from demo.stage import Stage
+from demo.demo_site import DemoSite
 
 from vispa_green.ledgers import open_ledger
 from vispa_green.model import Selection
@@ -25,14 +25,14 @@ pytestmark = pytest.mark.slurm
 
 @dataclass(frozen=True)
 class Run:
-    """The jobs of a finished tour by name, and the stage to ask about them."""
+    """The jobs of a finished tour by name, and the site to ask about them."""
 
-    stage: Stage
+    site: DemoSite
     ids: dict[str, str]
     states: dict[str, str]
 
     def ask(self, *words: str) -> dict[str, Any]:
-        answer: dict[str, Any] = json.loads(self.stage.vispa_green(*words, "--json"))
+        answer: dict[str, Any] = json.loads(self.site.vispa_green(*words, "--json"))
         return answer
 
     def jobs(self) -> dict[str, dict[str, Any]]:
@@ -44,11 +44,11 @@ def run(slurm_installed: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
     with tempfile.TemporaryDirectory(prefix="vg-", dir="/tmp", ignore_cleanup_errors=True) as name:
         directory = Path(name)
         directory.chmod(0o755)
-        with Stage(directory, tmp_path_factory.mktemp("log")) as stage:
-            ids = submit(stage)
-            states = wait(stage, ids)
+        with DemoSite(directory, tmp_path_factory.mktemp("log")) as site:
+            ids = submit(site)
+            states = wait(site, ids)
             time.sleep(1.5)
-            yield Run(stage, ids, states)
+            yield Run(site, ids, states)
 
 
 def test_every_job_ends_well(run: Run) -> None:
@@ -57,7 +57,7 @@ def test_every_job_ends_well(run: Run) -> None:
 
 def test_every_node_and_component_balances(run: Run) -> None:
     rows = run.ask("ledger", "balance")["nodes"]
-    assert {row["node"] for row in rows} == set(run.stage.cluster.node_names)
+    assert {row["node"] for row in rows} == set(run.site.cluster.node_names)
     assert {row["component"] for row in rows} == {"cpu", "dram", "gpu"}
     assert [row["difference_uj"] for row in rows] == [0] * len(rows)
 
@@ -75,8 +75,8 @@ def test_the_two_second_job_is_not_lost(run: Run) -> None:
 
 def test_the_job_across_two_nodes_is_charged_on_both(run: Run) -> None:
     job_id = run.ids["across two nodes"]
-    assert sorted(run.jobs()[job_id]["nodes"]) == sorted(run.stage.cluster.node_names)
-    for node in run.stage.nodes:
+    assert sorted(run.jobs()[job_id]["nodes"]) == sorted(run.site.cluster.node_names)
+    for node in run.site.nodes:
         truth_ns = json.loads((node.tree / "truth.json").read_text())["job_cpu_ns"][job_id]
         assert truth_ns > 0
 
@@ -88,12 +88,12 @@ def test_only_the_gpu_job_is_charged_for_a_gpu(run: Run) -> None:
 
 def test_the_agent_sees_the_cpu_time_that_the_jobs_really_used(run: Run) -> None:
     seen_ns: Counter[tuple[str, str]] = Counter()
-    ledger = open_ledger(f"sqlite://{run.stage.ledger}")
+    ledger = open_ledger(f"sqlite://{run.site.ledger}")
     for stay in ledger.presence(Selection()):
         seen_ns[stay.node, stay.job_id] += stay.cpu_ns
     ledger.close()
     long_enough = [run.ids[name] for name in ("shares a node, 4 CPUs", "shares it, 2 CPUs and a GPU", "a green job")]
-    for node in run.stage.nodes:
+    for node in run.site.nodes:
         truth = json.loads((node.tree / "truth.json").read_text())["job_cpu_ns"]
         for job_id in set(long_enough) & set(truth):
             assert 0.9 * truth[job_id] <= seen_ns[node.name, job_id] <= 1.02 * truth[job_id]
@@ -110,13 +110,13 @@ def test_the_weeks_mail_of_its_user_has_the_jobs(run: Run, tmp_path: Path) -> No
     jobs = run.jobs()
     user = next(iter(jobs.values()))["user"]
     week = datetime.fromisoformat(next(iter(jobs.values()))["start"]).strftime("%G-W%V")
-    run.stage.vispa_green("report", "weekly", "--user", user, "--week", week, "--preview", str(tmp_path / "mail.eml"))
+    run.site.vispa_green("report", "weekly", "--user", user, "--week", week, "--preview", str(tmp_path / "mail.eml"))
     mail = message_from_bytes((tmp_path / "mail.eml").read_bytes(), policy=policy.default)
     assert {part.get_content_type() for part in mail.walk()} >= {"text/plain", "text/html", "image/png"}
 
 
 def test_the_page_stands_alone(run: Run, tmp_path: Path) -> None:
-    run.stage.vispa_green("report", "page", "--out", str(tmp_path / "page.html"))
+    run.site.vispa_green("report", "page", "--out", str(tmp_path / "page.html"))
     page = (tmp_path / "page.html").read_text()
     assert "<html" in page
     assert 'src="http' not in page

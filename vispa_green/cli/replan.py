@@ -18,7 +18,7 @@ from vispa_green.cli._grid import UNIT, known_of, print_json, rounded, stamp, wa
 from vispa_green.cli._options import config_option, json_option
 from vispa_green.errors import LedgerError, LedgerMissing, SlurmError, UnknownPlugin, UsageError
 from vispa_green.green.promises import belongs
-from vispa_green.green.replanning import Decision, Held, decide, held
+from vispa_green.green.replanning import Decision, Held, LeftAlone, decide, held
 from vispa_green.model import JobId, Ledger, Move, Policy, Promise, Quantity, QueueEntry, Signal
 from vispa_green.policies import POLICIES
 from vispa_green.session import Session, open_session
@@ -115,8 +115,8 @@ def _looked_at(promise: Promise, moves: Sequence[Move], in_queue: Sequence[Queue
     own = [entry for entry in in_queue if belongs(entry, promise.job_id)]
     found = held(promise, moves, own, now)
     ids = tuple(entry.job_id for entry in own)
-    if isinstance(found, str):
-        return Waiting(promise, ids, None, None, f"left alone: {found}")
+    if isinstance(found, LeftAlone):
+        return Waiting(promise, ids, None, None, f"left alone: {found.reason}")
     return Waiting(promise, ids, found, None, "")
 
 

@@ -48,6 +48,13 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftAlone:
+    """A job whose start is not ours to change (any more)."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The new start, ``None`` to leave the old one, and why. Means are over the job's length at either start."""
 
@@ -58,21 +65,21 @@ class Decision:
     mean_after: float | None = None
 
 
-def held(promise: Promise, moves: Sequence[Move], entries: Sequence[QueueEntry], now: datetime) -> Held | str:
+def held(promise: Promise, moves: Sequence[Move], entries: Sequence[QueueEntry], now: datetime) -> Held | LeftAlone:
     """Return the job as it waits, or why it is left alone; ``entries`` are its own, as the queue shows them now.
 
     ``moves`` may be those of any promises.
     """
     if hindrance := _hindrance(promise, entries):
-        return hindrance
+        return LeftAlone(hindrance)
     begins = [entry.begin for entry in entries if entry.begin is not None]
     if len(begins) < len(entries) or max(begins) - min(begins) > ROUNDING:
-        return "its tasks have begin times of their own, so somebody changed one: that wins"
+        return LeftAlone("its tasks have begin times of their own, so somebody changed one: that wins")
     begin, planned = max(begins), last_planned(promise, moves)
     if begin <= now:
-        return "its time has come, it waits for CPUs"
+        return LeftAlone("its time has come, it waits for CPUs")
     if promise.finish_by is None or not -_SECOND <= begin - planned <= ROUNDING:
-        return "its begin time is not the planned one, so somebody changed it: that wins"
+        return LeftAlone("its begin time is not the planned one, so somebody changed it: that wins")
     limits = [entry.time_limit for entry in entries if entry.time_limit is not None]
     length = max((limit for limit in limits if limit - promise.duration >= _LIMIT_STEP), default=promise.duration)
     is_het = any("+" in entry.display_id for entry in entries)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from enum import Enum
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -46,8 +47,14 @@ PATIENCE = timedelta(minutes=15)
 """A job that waits for room is to be asked about again after so long: jobs end before their limits."""
 
 
-TOO_SMALL = NOTHING_GREENER + " by enough to be worth the wait"
-NO_ROOM = "starts at once: no later start moves enough of the machine's load"
+class Hindrance(Enum):
+    """Why a delay does not pay, as far as the grid alone tells."""
+
+    GRID_UNKNOWN = "grid unknown"
+    TOO_SMALL = "too small"
+    """No start is greener by enough to be worth its wait."""
+    MACHINE = "machine"
+    """One is, so it is for the machine ahead to say whether there is room for the job then."""
 
 
 class Start(NamedTuple):
@@ -75,17 +82,17 @@ class QueueAware:
         latest = request.finish_by - request.duration
         if latest < request.earliest:
             return at_once(request, signal, TOO_LATE)
-        why_not = TOO_SMALL
+        hindrance = Hindrance.TOO_SMALL
         if self._may_pay(request, signal, outlook):
             starts = self._starts(request, latest, signal, outlook)
-            why_not = _why_not(request, signal, starts)
-        if why_not is NO_ROOM:
+            hindrance = _hindrance(starts)
+        if hindrance is Hindrance.MACHINE:
             moment = self._best_start(request, signal, outlook, starts)
             if moment > request.earliest:
                 return at(moment, request, signal, "what it saves on the machine's load is worth the wait")
         if request.is_held and (room := _room(request, latest, outlook)) > request.earliest:
             return at(room, request, signal, "waits for free CPUs: it was held, and pushes nobody aside")
-        return at_once(request, signal, why_not)
+        return at_once(request, signal, _told(hindrance, request, signal))
 
     def _may_pay(self, request: JobRequest, signal: Signal, outlook: Outlook) -> bool:
         """Say whether any delay could be worth its price at all; most jobs are too small, whatever the grid does.
@@ -179,11 +186,19 @@ def _room(request: JobRequest, latest: datetime, outlook: Outlook) -> datetime:
     return min(latest, request.earliest + PATIENCE, outlook.earliest(width, _expected(request)))
 
 
-def _why_not(request: JobRequest, signal: Signal, starts: Sequence[Start]) -> str:
-    """Return why no delay can pay; if one may, what to say where there is no room for it."""
+def _hindrance(starts: Sequence[Start]) -> Hindrance:
     if not starts:
+        return Hindrance.GRID_UNKNOWN
+    return Hindrance.MACHINE if _some_delay_pays(starts) else Hindrance.TOO_SMALL
+
+
+def _told(hindrance: Hindrance, request: JobRequest, signal: Signal) -> str:
+    """Return why the job starts at once, in the user's words."""
+    if hindrance is Hindrance.GRID_UNKNOWN:
         return unknown(request, signal)
-    return NO_ROOM if _some_delay_pays(starts) else TOO_SMALL
+    if hindrance is Hindrance.TOO_SMALL:
+        return f"{NOTHING_GREENER} by enough to be worth the wait"
+    return "starts at once: no later start moves enough of the machine's load"
 
 
 def _steepest(signal: Signal) -> tuple[float, float]:

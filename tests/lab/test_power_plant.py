@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lab.hosttree import HostTree
 from lab.job_cpu import CgroupJobCpu, JobReading, ProcJobCpu
-from lab.plant import GpuModel, GpuPlant, NodePlant, PowerModel, busy_gpu
+from lab.power_plant import GpuModel, GpuPlant, NodePlant, PowerModel, busy_gpu
 
 BURN = "import time; t = time.process_time()\nwhile time.process_time() - t < {seconds}: pass"
 
@@ -104,7 +104,7 @@ def test_a_gpu_is_busy_while_a_process_of_its_file_lives(tmp_path: Path) -> None
 
 @contextmanager
 def running_plant(*arguments: str) -> Iterator[None]:
-    command = [sys.executable, "-m", "lab.plant", *arguments]
+    command = [sys.executable, "-m", "lab.power_plant", *arguments]
     environ = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "deploy")}
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -34,7 +34,7 @@ class Node:
     config: Path
 
 
-class Stage:
+class DemoSite:
     """Started and stopped as one; what fails to start is named, and nothing stays behind."""
 
     def __init__(self, directory: Path, log: Path) -> None:
@@ -91,7 +91,7 @@ class Stage:
         trees = [f"--node={node.name}={node.tree}" for node in self.nodes]
         source = "cgroup" if self.cluster.tracking == "cgroup_v1" else "proc"
         options = ["--cpus", str(CPUS), "--gpus", str(GPUS), "--source", source]
-        self._spawn("plant", [sys.executable, "-m", "lab.plant", *trees, *options], {}, lines=1)
+        self._spawn("plant", [sys.executable, "-m", "lab.power_plant", *trees, *options], {}, lines=1)
 
     def _start_grid(self) -> str:
         now = datetime.now(UTC).replace(microsecond=0)
@@ -140,7 +140,7 @@ sender = "vispa-green@cluster.example"
             raise LabError(f"the agent of {node.name} did not start: see {log}")
 
     def _spawn(self, name: str, command: Sequence[str], variables: Mapping[str, str], *, lines: int) -> list[str]:
-        """Start a process that ends with the stage; return the first ``lines`` that it prints."""
+        """Start a process that ends with the site; return the first ``lines`` that it prints."""
         errors = self._exit.enter_context((self._log / f"{name}.log").open("w"))
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), **variables}
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True)

@@ -1,6 +1,6 @@
 """The power plant of the lab: turns the real processor time of Slurm jobs into energy of fake nodes.
 
-    python -m lab.plant --node n1=/tmp/lab/n1 --node n2=/tmp/lab/n2 --cpus 8
+    python -m lab.power_plant --node n1=/tmp/lab/n1 --node n2=/tmp/lab/n2 --cpus 8
 
 Below each directory stands a fake host (`lab.hosttree`) whose energy counters and `proc/stat` move by a known power
 model, and `truth.json` with what really was added. With GPUs, `nvml.txt` is the state file of `lab.nvml`, and a job
@@ -204,7 +204,9 @@ class Plant:
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m lab.plant", description="Drive fake nodes from real Slurm jobs.")
+    parser = argparse.ArgumentParser(
+        prog="python -m lab.power_plant", description="Drive fake nodes from real Slurm jobs."
+    )
     parser.add_argument("--node", action="append", required=True, metavar="NAME=DIR", help="one for each node")
     parser.add_argument("--cpus", type=int, default=8, help="CPUs of each fake node (8)")
     parser.add_argument("--packages", type=int, default=2)
