@@ -81,19 +81,19 @@ def stretches(work: PausableWork, now: datetime, signal: Signal) -> tuple[Stretc
     )
     if count < terms.work:
         return through
-    dirt = _dirt(signal, now, slot, count)
-    if dirt is None:
+    dirtiness = _dirtiness(signal, now, slot, count)
+    if dirtiness is None:
         return through
-    return tuple(Stretch(now + first * slot, now + last * slot) for first, last in cheapest(dirt, terms))
+    return tuple(Stretch(now + first * slot, now + last * slot) for first, last in cheapest(dirtiness, terms))
 
 
-def cheapest(dirt: Sequence[float], terms: Terms) -> list[tuple[int, int]]:
-    """Return the stretches ``[first, last)`` with the least sum of ``dirt`` (≥ 0) in which the work is done.
+def cheapest(dirtiness: Sequence[float], terms: Terms) -> list[tuple[int, int]]:
+    """Return the stretches ``[first, last)`` with the least sum of ``dirtiness`` (≥ 0) in which the work is done.
 
     Restarts do no work but count in the sum. Of equals, the one that pauses less and ends earlier.
     """
-    table = _Table(list(accumulate(dirt, initial=0.0)), terms)
-    for moment in range(len(dirt) + 1):
+    table = _Table(list(accumulate(dirtiness, initial=0.0)), terms)
+    for moment in range(len(dirtiness) + 1):
         table.add(moment)
     return table.best()
 
@@ -117,16 +117,16 @@ class _Table:
         terms, size = self.terms, self.terms.work + 1
         running, began = [math.inf] * size, [False] * size
         if moment:
-            dirt = self.area[moment] - self.area[moment - 1]
-            running = [math.inf, *(value + dirt for value in self.running[-1][:-1])]
+            dirtiness = self.area[moment] - self.area[moment - 1]
+            running = [math.inf, *(value + dirtiness for value in self.running[-1][:-1])]
         if moment == terms.first or moment >= terms.first + terms.shortest:  # now, or after a wait worth it
             running[terms.first] = self.area[moment] - self.area[moment - terms.first]
             began[terms.first] = True
         if moment >= terms.later:
-            gain, dirt = terms.later - terms.restart, self.area[moment] - self.area[moment - terms.later]
+            gain, dirtiness = terms.later - terms.restart, self.area[moment] - self.area[moment - terms.later]
             for done, value in enumerate(self.paused[moment - terms.later][: size - gain], gain):
-                if value + dirt < running[done]:
-                    running[done], began[done] = value + dirt, True
+                if value + dirtiness < running[done]:
+                    running[done], began[done] = value + dirtiness, True
         self.running.append(running)
         self.began.append(began)
         self._add_paused(moment, size)
@@ -159,7 +159,7 @@ class _Table:
             moment -= self.terms.shortest
 
 
-def _dirt(signal: Signal, now: datetime, slot: timedelta, count: int) -> list[float] | None:
+def _dirtiness(signal: Signal, now: datetime, slot: timedelta, count: int) -> list[float] | None:
     """Return how dirty each slot is, ``None`` if nothing is known: g/kWh, or what is not renewable.
 
     The share is of the load, so it may exceed 100 %.
