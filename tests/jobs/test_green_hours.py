@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -20,7 +19,7 @@ from vispa_green_jobs.green_hours import FILE, GreenHours, allowance
 from vispa_green_jobs.job import Job
 from vispa_green_jobs.record import Record, Segment, Status
 
-from vispa_green import host
+from vispa_green.model import Instant
 from vispa_green.session import Session, open_session
 
 SECOND = timedelta(seconds=1)
@@ -49,44 +48,49 @@ class Settings:
     seconds: float
 
 
-def lasting(settings: Settings, context: RunContext) -> dict[str, float]:
-    """Compute for so long, over all segments; its progress is its checkpoint."""
-    progress = context.out / "progress"
-    left = float(progress.read_text()) if progress.exists() else settings.seconds
-    context.say("computing")
-    while left > 0:
-        time.sleep(0.05)
-        left -= 0.05
-        progress.write_text(str(left))
-        context.pause_point()
-    return {"left": left}
+@dataclass(slots=True)
+class Clock:
+    """A time that passes only while a run computes, or somebody waits."""
 
+    utc: datetime = NOW
 
-@pytest.fixture
-def job() -> Job:
-    return Job("lasting", JOBS.load("one_flow")().definition, Settings, lasting)
+    def now(self) -> Instant:
+        return Instant(self.utc, (self.utc - NOW) // timedelta(microseconds=1) * 1000)
+
+    def lasting(self, settings: Settings, context: RunContext) -> dict[str, float]:
+        """Compute for so long, over all segments; its progress is its checkpoint."""
+        progress = context.out / "progress"
+        left = float(progress.read_text()) if progress.exists() else settings.seconds
+        context.say("computing")
+        while left > 0:
+            self.utc += seconds(0.05)
+            left -= 0.05
+            progress.write_text(str(left))
+            context.pause_point()
+        return {"left": left}
 
 
 @dataclass(slots=True)
 class Run:
     """A run in a folder, and what it said in its last segment."""
 
-    job: Job
+    clock: Clock
     out: Path
     record: Record
     said: list[str]
 
     def segment(self, session: Session, hours: GreenHours) -> Segment:
         self.said.clear()
-        session = replace(session, now=host.now())
-        here = running.Run(self.job, self.out, session, host.now, self.said.append, hours=hours)
+        session = replace(session, now=self.clock.now())
+        job = Job("lasting", JOBS.load("one_flow")().definition, Settings, self.clock.lasting)
+        here = running.Run(job, self.out, session, self.clock.now, self.said.append, hours=hours)
         self.record = running.go_on(here, self.record)
         return self.record.segments[-1]
 
 
 @pytest.fixture
-def run(job: Job, tmp_path: Path) -> Run:
-    return Run(job, tmp_path / "run", Record("lasting", "tiny", 0, 1, {"seconds": 4.0}, {}), [])
+def run(tmp_path: Path) -> Run:
+    return Run(Clock(), tmp_path / "run", Record("lasting", "tiny", 0, 1, {"seconds": 4.0}, {}), [])
 
 
 def seconds(number: float) -> timedelta:
@@ -94,20 +98,19 @@ def seconds(number: float) -> timedelta:
 
 
 def test_it_pauses_when_the_window_closes_and_completes_in_the_next(run: Run, grid: Grid) -> None:
-    start = host.now().utc
-    session = grid(start, [(0, 100), (3, 500), (6, 90), (10, 500)])
-    hours = GreenHours(start + seconds(30), seconds(5), seconds(0.5))
+    session = grid(NOW, [(0, 100), (3, 500), (6, 90), (10, 500)])
+    hours = GreenHours(NOW + seconds(30), seconds(5), seconds(0.5))
     first = run.segment(session, hours)
     assert run.record.status is Status.PAUSED
     assert run.record.exit_code == 75
     assert first.resume_at is not None
     assert first.end is not None
-    assert abs(datetime.fromisoformat(first.resume_at) - start - seconds(6)) < seconds(0.6)
-    assert seconds(1) < datetime.fromisoformat(first.end) - start < seconds(5.5)  # the grid is dirtier from 3 s on
+    assert datetime.fromisoformat(first.resume_at) == NOW + seconds(6)
+    assert datetime.fromisoformat(first.end) == NOW + seconds(1.5)  # the rest, 3.5 s and a restart, fits in the next
     asked = datetime.fromisoformat((run.out / FILE).read_text().strip())
     assert timedelta(0) < asked - datetime.fromisoformat(first.resume_at) <= SECOND
 
-    time.sleep(max(0.0, (asked - host.now().utc).total_seconds()))
+    run.clock.utc = asked
     second = run.segment(session, hours)
     assert (run.record.status, second.status, second.resume_at) == (Status.COMPLETE, Status.COMPLETE, None)
     assert not (run.out / FILE).exists()
@@ -115,9 +118,8 @@ def test_it_pauses_when_the_window_closes_and_completes_in_the_next(run: Run, gr
 
 def test_in_a_closed_window_nothing_runs_and_a_start_that_comes_early_runs_through(run: Run, grid: Grid) -> None:
     """Pausing again would only help if Slurm had kept the start it was asked for."""
-    start = host.now().utc
-    session = grid(start, [(0, 500), (600, 90)])
-    hours = GreenHours(start + seconds(3000), seconds(60), seconds(5))
+    session = grid(NOW, [(0, 500), (600, 90)])
+    hours = GreenHours(NOW + seconds(3000), seconds(60), seconds(5))
     first = run.segment(session, hours)
     assert (run.record.status, first.steps) == (Status.PAUSED, 0)
     assert "computing" not in run.said
@@ -129,9 +131,8 @@ def test_in_a_closed_window_nothing_runs_and_a_start_that_comes_early_runs_throu
 
 
 def test_near_its_deadline_it_runs_through_the_dirtiest_hours(run: Run, grid: Grid) -> None:
-    start = host.now().utc
-    session = grid(start, [(0, 100), (1, 700), (3000, 10)])
-    run.segment(session, GreenHours(start + seconds(6), seconds(6), seconds(0.5)))
+    session = grid(NOW, [(0, 100), (1, 700), (3000, 10)])
+    run.segment(session, GreenHours(NOW + seconds(6), seconds(6), seconds(0.5)))
     assert run.record.status is Status.COMPLETE
 
 
@@ -142,9 +143,8 @@ def test_a_signal_within_the_stretch_asks_for_no_later_start(run: Run, grid: Gri
                 os.kill(os.getpid(), signal.SIGUSR1)
 
     run.said = Heard()
-    start = host.now().utc
-    session = grid(start, [(0, 100), (600, 500), (1200, 110)])
-    first = run.segment(session, GreenHours(start + seconds(3000), seconds(900), seconds(20)))
+    session = grid(NOW, [(0, 100), (600, 500), (1200, 110)])
+    first = run.segment(session, GreenHours(NOW + seconds(3000), seconds(900), seconds(20)))
     assert (run.record.status, first.resume_at) == (Status.PAUSED, None)
     assert not (run.out / FILE).exists()
 
