@@ -48,6 +48,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(line)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The programs under test keep what is their user's in a place of this run's, not in this machine's."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("VISPA_GREEN_STATE", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def slurm_installed() -> None:
     """Skip without Slurm's packages; in CI their absence is a failure, or nothing would ever be tested."""

@@ -116,6 +116,12 @@ class GreenSection(Section):
     queue_margin: str = "0"
 
 
+class PromisesSection(Section):
+    """Where users' promises reach the site: a drop directory, root's and of mode 1733; none: each keeps his own."""
+
+    spool_dir: Path | None = None
+
+
 class SlurmSection(Section):
     """How Slurm's own commands are used."""
 
@@ -148,6 +154,7 @@ class Config(Section):
     attribution: AttributionSection = AttributionSection()
     grid: GridSection = GridSection()
     green: GreenSection = GreenSection()
+    promises: PromisesSection = PromisesSection()
     slurm: SlurmSection = SlurmSection()
     mail: MailSection = MailSection()
 

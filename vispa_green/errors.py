@@ -17,7 +17,8 @@
     │   └── GridDataError           an answer that cannot be trusted
     ├── LedgerError                 the ledger could not be read or written
     │   └── LedgerMissing           there is no ledger at that place yet
-    ├── SpoolError                  an interval could not be made durable on the node
+    ├── SpoolError                  an interval or a promise could not be made durable
+    ├── DamagedNote                 a promise or a move that somebody left is not to be believed
     ├── SlurmError                  a Slurm command failed or is absent
     └── MailError                   a report could not be built or sent
 """
@@ -96,7 +97,11 @@ class LedgerMissing(LedgerError):
 
 
 class SpoolError(VispaGreenError):
-    """An interval could not be made durable on this node."""
+    """An interval or a promise could not be made durable on this node."""
+
+
+class DamagedNote(VispaGreenError):
+    """A promise or a move that somebody left says what cannot be, or is not his to say."""
 
 
 class SlurmError(VispaGreenError):

@@ -67,7 +67,9 @@ def short_name() -> str:
 
 
 def state_directory(uid: int, environment: dict[str, str], home: Path) -> Path:
-    """Return where this user's data live when the configuration names no place."""
+    """Return where this user's data live when neither the configuration nor ``VISPA_GREEN_STATE`` names a place."""
+    if named := environment.get("VISPA_GREEN_STATE"):
+        return Path(named)
     if uid == 0:
         return Path("/var/lib/vispa-green")
     base = environment.get("XDG_STATE_HOME")

@@ -29,6 +29,11 @@ class Session:
         """The configured spool directory, or this user's own."""
         return self.config.agent.spool_dir or self._state() / "spool"
 
+    @property
+    def promise_dir(self) -> Path:
+        """Where this user's own promises are kept."""
+        return self._state() / "promises"
+
     def host(self) -> host.Host:
         """The node this program runs on, under the configured roots."""
         section = self.config.host

@@ -56,6 +56,7 @@ class DemoSite:
             **self.cluster.environment,
             "PATH": path,
             "VISPA_GREEN_CONFIG": str(self.nodes[0].config),
+            "VISPA_GREEN_STATE": str(self._directory / "state"),
         }
 
     def __enter__(self) -> Self:

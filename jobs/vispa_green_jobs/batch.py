@@ -154,7 +154,7 @@ def _send_for_green_hours(hours: GreenHours, script: Path) -> int:
 
     def promise(job_id: str) -> None:
         if plan.promise is not None:
-            keep(replace(plan.promise, job_id=job_id), session.ledger_url, _say)
+            keep(replace(plan.promise, job_id=job_id), session, _say)
 
     try:
         return run_sbatch((*begin, str(script)), promise)

@@ -28,7 +28,8 @@ def account(tmp_path: Path) -> dict[str, str]:
         f'[meters]\nenabled = ["estimate"]\n[grid]\nproviders = ["csv"]\n[grid.csv]\npath = "{tmp_path}/grid.csv"\n'
     )
     own = {name: value for name, value in os.environ.items() if not name.startswith("SLURM")}
-    return own | {"VISPA_GREEN_CONFIG": str(tmp_path / "config.toml"), "OMP_NUM_THREADS": "1"}
+    own |= {"VISPA_GREEN_CONFIG": str(tmp_path / "config.toml"), "VISPA_GREEN_STATE": str(tmp_path / "state")}
+    return own | {"OMP_NUM_THREADS": "1"}
 
 
 Jobs = Callable[..., subprocess.CompletedProcess[str]]

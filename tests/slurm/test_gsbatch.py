@@ -51,7 +51,8 @@ class Bench:
         foreign = ("SLURM", "SBATCH", "VISPA_GREEN")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         environment |= self.cluster.environment
-        environment |= {"PATH": f"{BIN}:{environment['PATH']}", "VISPA_GREEN_CONFIG": str(self.config)} | variables
+        environment |= {"PATH": f"{BIN}:{environment['PATH']}", "VISPA_GREEN_CONFIG": str(self.config)}
+        environment |= {"VISPA_GREEN_STATE": str(self.folder / "state")} | variables
         return subprocess.run(
             words, input=stdin or "", env=environment, cwd=self.folder, capture_output=True, text=True, timeout=120,
             check=False,
@@ -145,6 +146,7 @@ def test_the_id_comes_at_once_also_with_wait(bench: Bench) -> None:
     bench.script("long.sh", "sleep 4")
     environment = os.environ | bench.cluster.environment
     environment |= {"PATH": f"{BIN}:{environment['PATH']}", "VISPA_GREEN_CONFIG": str(bench.config)}
+    environment |= {"VISPA_GREEN_STATE": str(bench.folder / "state")}
     words = ["gsbatch", "--green-max-delay=0", "--wait", "--parsable", "long.sh"]
     with subprocess.Popen(words, env=environment, cwd=bench.folder, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -224,8 +226,8 @@ def test_the_promise_is_kept_and_told(bench: Bench) -> None:
     assert bench.begin_delay_s(green) == [pytest.approx(planned.total_seconds(), abs=3)]
 
 
-def test_a_ledger_that_cannot_be_written_costs_one_line_and_submits_once(bench: Bench) -> None:
-    bench.ledger.mkdir()
+def test_a_promise_that_cannot_be_kept_costs_one_line_and_submits_once(bench: Bench) -> None:
+    (bench.folder / "state").write_text("")
     green = bench.run("gsbatch", "--green-max-delay=12h", "job.sh")
     assert (anonymous(green.stdout), green.returncode) == ("Submitted batch job N\n", 0)
     assert "could not be kept" in green.stderr

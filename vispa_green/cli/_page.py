@@ -6,6 +6,7 @@ from datetime import datetime, tzinfo
 
 from vispa_green.answers.grid import what_is_known
 from vispa_green.answers.jobs import JobChoice, Material, collect, open_account
+from vispa_green.answers.promises import known_promises
 from vispa_green.cli._grid import UNIT
 from vispa_green.green.promises import Outcome, belongs, last_planned, outcome
 from vispa_green.model import GridKind, Ledger, Move, Promise, Selection
@@ -42,10 +43,11 @@ def page_text(session: Session, start: datetime, end: datetime, zone: tzinfo) ->
 def _green_jobs(
     session: Session, ledger: Ledger, material: Material, start: datetime, end: datetime
 ) -> list[GreenJob]:
-    moves = ledger.moves()
+    known = known_promises(session, ledger)
+    moves = list(known.moves)
     promises = [
         promise
-        for promise in ledger.promises()
+        for promise in known.promises
         if promise.submitted < end and last_planned(promise, moves) + promise.duration > start
     ]
     shown = {fact.job_id: fact.display_id for fact in material.facts}

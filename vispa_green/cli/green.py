@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from vispa_green.answers.grid import ledger_at
+from vispa_green.answers.promises import known_promises
 from vispa_green.cli._grid import UNIT, known_of, print_json, rounded, span_words, stamp, warn
 from vispa_green.cli._options import config_option, json_option
 from vispa_green.errors import LedgerMissing, SlurmError, UsageError
@@ -50,16 +52,14 @@ def command(jobs: tuple[str, ...], config_file: Path | None, *, as_json: bool) -
 
 
 def _outcomes(session: Session, jobs: tuple[str, ...]) -> tuple[list[Outcome], tuple[str, ...]]:
+    ledger = ledger_at(session.ledger_url)
+    if ledger is None:
+        raise LedgerMissing(f"{session.ledger_url} cannot be opened; see `vispa-green doctor`")
     try:
-        ledger = session.ledger(read_only=True)
-    except LedgerMissing:
-        if jobs:
-            raise
-        return [], ()
-    try:
-        promises = _promises(ledger, jobs)
+        known = known_promises(session, ledger, jobs)
+        promises, moves = _promises(known.promises, jobs), known.moves
         facts, warnings = _facts(session, ledger, promises)
-        moves = ledger.moves(jobs)
+        warnings += known.refused
         found: list[Outcome] = []
         for promise in promises:
             mine = [fact for fact in facts if belongs(fact, promise.job_id)]
@@ -69,11 +69,10 @@ def _outcomes(session: Session, jobs: tuple[str, ...]) -> tuple[list[Outcome], t
     return found, warnings
 
 
-def _promises(ledger: Ledger, jobs: tuple[str, ...]) -> list[Promise]:
-    promises = ledger.promises(jobs)
+def _promises(promises: Sequence[Promise], jobs: tuple[str, ...]) -> list[Promise]:
     if unknown := [job for job in jobs if job not in {promise.job_id for promise in promises}]:
         raise UsageError(f"no green submission is known of job {', '.join(unknown)}; gsbatch keeps one for each plan")
-    return promises if jobs else [promise for promise in promises if promise.user == getpass.getuser()]
+    return list(promises) if jobs else [promise for promise in promises if promise.user == getpass.getuser()]
 
 
 def _facts(session: Session, ledger: Ledger, promises: Sequence[Promise]) -> tuple[list[JobFact], tuple[str, ...]]:

@@ -13,13 +13,15 @@ from typing import Any
 import click
 
 from vispa_green import host
+from vispa_green.answers.grid import ledger_at
+from vispa_green.answers.promises import MoveKeeper, collect_promises, known_promises
 from vispa_green.answers.queue import QueueSeen, queue_seen
 from vispa_green.cli._grid import UNIT, known_of, print_json, rounded, stamp, warn
 from vispa_green.cli._options import config_option, json_option
-from vispa_green.errors import LedgerError, LedgerMissing, SlurmError, UnknownPlugin, UsageError
+from vispa_green.errors import LedgerError, SlurmError, SpoolError, UnknownPlugin, UsageError, VispaGreenError
 from vispa_green.green.promises import belongs
 from vispa_green.green.replanning import Decision, Held, LeftAlone, decide, held
-from vispa_green.model import JobId, Ledger, Move, Policy, Promise, Quantity, QueueEntry, Signal
+from vispa_green.model import JobId, Move, Policy, Promise, Quantity, QueueEntry, Signal
 from vispa_green.policies import POLICIES
 from vispa_green.session import Session, open_session
 from vispa_green.slurm.begin import entries, set_begin
@@ -76,18 +78,17 @@ def command(jobs: tuple[str, ...], config_file: Path | None, *, allusers: bool, 
 def _replanned(
     session: Session, jobs: tuple[str, ...], *, all_users: bool, dry_run: bool
 ) -> tuple[list[Waiting], tuple[str, ...]]:
+    warnings = _collected(session) if all_users else ()
+    ledger = ledger_at(session.ledger_url)
     try:
-        ledger = session.ledger(read_only=True)
-    except LedgerMissing:
-        if jobs:
-            raise
-        return [], ()
-    try:
-        promises, moves = _promises(ledger, jobs, all_users=all_users), ledger.moves(jobs)
+        known = known_promises(session, ledger, jobs)
     finally:
-        ledger.close()
+        if ledger is not None:
+            ledger.close()
+    promises, moves = _promises(known.promises, jobs, all_users=all_users), known.moves
+    warnings += known.refused
     if not promises:
-        return [], ()
+        return [], warnings
     if not session.config.slurm.enabled:
         raise UsageError(
             "[slurm] enabled is false here; waiting jobs can be seen and moved only with Slurm's commands"
@@ -97,14 +98,21 @@ def _replanned(
     if not jobs:
         pending = {entry.job_id for entry in in_queue if entry.state == "PENDING"}
         looked_at = [waiting for waiting in looked_at if pending & set(waiting.ids)]
-    decided, warnings = _decided(session, looked_at)
+    decided, doubts = _decided(session, looked_at)
     if dry_run:
-        return decided, warnings
-    return _moved(session, decided), warnings
+        return decided, warnings + doubts
+    return _moved(session, decided), warnings + doubts
 
 
-def _promises(ledger: Ledger, jobs: tuple[str, ...], *, all_users: bool) -> list[Promise]:
-    latest = {promise.job_id: promise for promise in ledger.promises(jobs)}
+def _collected(session: Session) -> tuple[str, ...]:
+    try:
+        return collect_promises(session).refused
+    except VispaGreenError as error:
+        return (f"promises wait to be collected: {error}",)
+
+
+def _promises(promises: Sequence[Promise], jobs: tuple[str, ...], *, all_users: bool) -> list[Promise]:
+    latest = {promise.job_id: promise for promise in promises}
     if unknown := [job for job in jobs if job not in latest]:
         raise UsageError(f"no green submission is known of job {', '.join(unknown)}; gsbatch keeps one for each plan")
     user = getpass.getuser()
@@ -173,17 +181,8 @@ def _moved(session: Session, decided: Sequence[Waiting]) -> list[Waiting]:
     """Move what is to be moved, if that can be kept: a start that changes without a trace would deceive its user."""
     if not any(waiting.decision is not None and waiting.decision.start is not None for waiting in decided):
         return list(decided)
-    try:
-        ledger = session.ledger()
-    except LedgerError as error:
-        return [_refused(waiting, f"that could not be kept ({error})") for waiting in decided]
-    try:
-        ledger.append_moves(())
-        return [_move(session, ledger, waiting) for waiting in decided]
-    except LedgerError as error:
-        return [_refused(waiting, f"that could not be kept ({error})") for waiting in decided]
-    finally:
-        ledger.close()
+    keeper = MoveKeeper(session)
+    return [_move(session, keeper, waiting) for waiting in decided]
 
 
 def _refused(waiting: Waiting, why: str) -> Waiting:
@@ -192,10 +191,14 @@ def _refused(waiting: Waiting, why: str) -> Waiting:
     return replace(waiting, decision=replace(waiting.decision, start=None), said=f"not moved: {why}")
 
 
-def _move(session: Session, ledger: Ledger, waiting: Waiting) -> Waiting:
+def _move(session: Session, keeper: MoveKeeper, waiting: Waiting) -> Waiting:
     job, made = waiting.held, waiting.decision
     if job is None or made is None or made.start is None:
         return waiting
+    try:
+        keeper.check(waiting.promise)
+    except (LedgerError, SpoolError) as error:
+        return _refused(waiting, f"that could not be kept ({error})")
     # Whole seconds on both sides, as gsbatch counts them: Slurm knows no others.
     now = host.now().utc
     delay_s = int(made.start.timestamp()) - int(now.timestamp())
@@ -210,8 +213,8 @@ def _move(session: Session, ledger: Ledger, waiting: Waiting) -> Waiting:
         made.mean_before, made.mean_after, made.reason,
     )  # fmt: skip
     try:
-        ledger.append_moves((move,))
-    except LedgerError as error:
+        keeper.keep(move)
+    except (LedgerError, SpoolError) as error:
         return replace(waiting, is_moved=True, said=f"{made.reason}; that could not be kept ({error})")
     return replace(waiting, is_moved=True)
 

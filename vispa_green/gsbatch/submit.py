@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 from vispa_green import host
 from vispa_green.answers.grid import ledger_at, what_is_known
+from vispa_green.answers.promises import keep_note
 from vispa_green.answers.queue import what_lies_ahead
-from vispa_green.errors import LedgerError, UsageError
+from vispa_green.errors import UsageError
 from vispa_green.green.planning import Plan, Wish, plan
 from vispa_green.gsbatch import sbatch
 from vispa_green.gsbatch.argv import CommandLine, Wishes
@@ -80,8 +81,8 @@ def submit(line: CommandLine, head: Head, wishes: Wishes, *, is_from_site: bool,
         return _show(say, arguments)
     if prepared.plan.window.mean is None:
         return None
-    url = prepared.session.ledger_url
-    return run_sbatch(arguments, lambda job_id: keep(_promise(job_id, prepared.plan), url, say))
+    session = prepared.session
+    return run_sbatch(arguments, lambda job_id: keep(_promise(job_id, prepared.plan), session, say))
 
 
 def _overriding(line: CommandLine, head: Head) -> str:
@@ -203,20 +204,10 @@ def _write(data: bytes) -> None:
         data = data[os.write(1, data) :]
 
 
-def keep(promise: Promise, ledger_url: str, say: Callable[[str], None]) -> None:
-    """Write a promise into the ledger; what goes wrong with that is a sentence, since the job is submitted."""
-
-    def append() -> None:
-        ledger = ledger_at(ledger_url)
-        if ledger is None:
-            raise LedgerError(f"{ledger_url} cannot be opened")
-        try:
-            ledger.append_promise(promise)
-        finally:
-            ledger.close()
-
+def keep(promise: Promise, session: Session, say: Callable[[str], None]) -> None:
+    """Keep a promise for its user; what goes wrong with that is a sentence, since the job is submitted."""
     try:
-        within(RECORDING_LIMIT_S, append)
+        within(RECORDING_LIMIT_S, lambda: keep_note(session, promise))
     except Exception as error:  # noqa: BLE001 - the job is submitted; a note about it is not worth an error
         say(f"job {promise.job_id} is submitted, but the plan could not be kept for `vispa-green green` ({error})")
 
