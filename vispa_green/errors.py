@@ -5,7 +5,8 @@
     VispaGreenError                 what a user may be shown as one line
     ├── ConfigError                 the configuration file says something we cannot follow
     ├── UsageError                  a command's arguments do not make sense together
-    │   └── TimeFormatError         a time or duration outside Slurm's grammar
+    │   ├── TimeFormatError         a time or duration outside Slurm's grammar
+    │   └── CannotStart             a command to be measured is not there or not a program
     ├── UnknownPlugin               no variant of that name
     ├── MeterError                  an energy counter could not be read now: a gap, never a zero
     │   └── MeterForbidden          ... because of its permissions
@@ -43,6 +44,14 @@ class UsageError(VispaGreenError):
 
 class TimeFormatError(UsageError):
     """A time or duration outside Slurm's grammar (sbatch(1), ``--begin`` and ``--time``)."""
+
+
+class CannotStart(UsageError):
+    """A command cannot be started; ``exit_code`` is what a shell would end with."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class UnknownPlugin(VispaGreenError):

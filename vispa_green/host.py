@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import pwd
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,11 +68,27 @@ def short_name() -> str:
     return socket.gethostname().split(".", 1)[0]
 
 
-def state_directory(uid: int, environment: dict[str, str], home: Path) -> Path:
+def state_directory(uid: int, environment: Mapping[str, str]) -> Path:
     """Return where this user's data live when neither the configuration nor ``VISPA_GREEN_STATE`` names a place."""
     if named := environment.get("VISPA_GREEN_STATE"):
         return Path(named)
     if uid == 0:
         return Path("/var/lib/vispa-green")
-    base = environment.get("XDG_STATE_HOME")
-    return (Path(base) if base else home / ".local/state") / "vispa-green"
+    if base := environment.get("XDG_STATE_HOME"):
+        return Path(base) / "vispa-green"
+    return Path(environment.get("HOME") or _home(uid)) / ".local/state/vispa-green"
+
+
+def user_name(uid: int) -> str:
+    """Return the name of a user, or the number as text where this machine does not know it."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _home(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_dir
+    except KeyError:
+        return "/nonexistent"  # whoever wants to write there is told so

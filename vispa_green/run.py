@@ -1,128 +1,59 @@
-"""The same accounting for one command without Slurm: its process tree is the job."""
+"""Runs a command as its shell would have: its own streams, signals and exit code, whatever we do beside it."""
 
 from __future__ import annotations
 
-import resource
+import errno
+import shutil
+import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Sequence
+from pathlib import Path
 
-import psutil
+from vispa_green.errors import CannotStart
+from vispa_green.inherited import restore_environment
 
-from vispa_green.agent import assembly
-from vispa_green.agent.loop import Agent, Pace
-from vispa_green.agent.loop import run as run_loop
-from vispa_green.agent.sampling import NodeReader
-from vispa_green.agent.spool import Spool
-from vispa_green.agent.watch import JobWatch
-from vispa_green.errors import UsageError
-from vispa_green.model import Binding, Instant, JobFact, JobId
-from vispa_green.session import Session
+NOT_FOUND, NOT_EXECUTABLE, BY_SIGNAL = 127, 126, 128
+"""POSIX, Shell & Utilities, 2.8.2: exit codes of commands that do not start or are ended by a signal."""
+
+PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
 
 
-class ProcessTree:
-    """A `Tracker` of one command: all processes that descend from it, and those already reaped."""
-
-    def __init__(self, job_id: JobId, process: subprocess.Popen[bytes], uid: int) -> None:
-        self._job_id, self._root, self._uid = job_id, psutil.Process(process.pid), uid
-        self._before_s = _reaped_s()
-
-    def jobs(self) -> Mapping[JobId, int]:
-        """Return the command's CPU time; after its end, that of everything it waited for."""
-        total_s = _reaped_s() - self._before_s
-        for process in self._members():
-            try:
-                times = process.cpu_times()
-            except psutil.Error:  # gone meanwhile: its time is, or will be, its parent's
-                continue
-            total_s += times.user + times.system + times.children_user + times.children_system
-        return {self._job_id: round(total_s * 1e9)}
-
-    def binding(self, job_id: JobId) -> Binding:
-        """Return the owner; a command without Slurm has the whole machine and no card of its own."""
-        return Binding(self._uid, None, ())
-
-    def _members(self) -> list[psutil.Process]:
-        try:
-            return [self._root, *self._root.children(recursive=True)]
-        except psutil.Error:
-            return []
+def check(command: Sequence[str]) -> None:
+    """Raise `CannotStart` if there is no such program; what only starting it shows is left to `run`."""
+    if shutil.which(command[0]) is not None:
+        return
+    if "/" in command[0] and Path(command[0]).exists():
+        raise CannotStart(f"{command[0]}: not executable", NOT_EXECUTABLE)
+    raise CannotStart(f"{command[0]}: not found", NOT_FOUND)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a command ended."""
-
-    job_id: JobId
-    exit_code: int
-    start: Instant
-    end: Instant
-
-
-def account(
-    session: Session, command: Sequence[str], pace: Pace, now: Callable[[], Instant], uid: int, user: str
-) -> Outcome:
-    """Run ``command`` with our own standard streams and account it; raise `UsageError` if it cannot start."""
-    host = session.host()
-    meters = assembly.meters(session, host)
-    start = now()
-    job_id = f"run-{start.utc:%Y%m%dT%H%M%S}-{start.monotonic_ns // 1000 % 1_000_000:06d}"
-    spool = Spool(session.spool_dir, job_id)
+def run(command: Sequence[str]) -> int:
+    """Run ``command`` to its end and return its exit code as a shell says it; raise `CannotStart`."""
+    restore_environment()
+    process = _started(command)
+    # A terminal sends SIGINT and SIGQUIT to the command as well, which decides what they mean.
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGQUIT)}
+    for number in PASSED_ON:
+        before[number] = signal.signal(number, lambda received, _frame: process.send_signal(received))
     try:
-        process = subprocess.Popen(command)
-    except OSError as error:
-        raise UsageError(f"{command[0]}: {error.strerror}; give a command as you would to `time`") from error
-    agent = Agent(
-        NodeReader(host, meters),
-        JobWatch([ProcessTree(job_id, process, uid)]),
-        assembly.accountant(session.config, host.name),
-        spool,
-        lambda: session.ledger(create=True),
-    )
-    try:
-        run_loop(agent, pace, now, lambda seconds: _ended(process, seconds))
-        end = now()
-        with closing(session.ledger(create=True)) as ledger:
-            fact = _fact(job_id, user, command, process.returncode, start, end, host.name)
-            ledger.append_job_facts([fact], end.utc)
-        spool.remove_if_empty()
+        code = process.wait()
     finally:
-        agent.close()
-    return Outcome(job_id, process.returncode, start, end)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return code if code >= 0 else BY_SIGNAL - code
 
 
-def _ended(process: subprocess.Popen[bytes], within_s: float) -> bool:
+def _started(command: Sequence[str]) -> subprocess.Popen[bytes]:
     try:
-        process.wait(timeout=within_s)
-    except subprocess.TimeoutExpired:
-        return False
-    except KeyboardInterrupt:  # the terminal sent it to the command as well: wait how that ends
-        return False
-    return True
-
-
-def _fact(
-    job_id: JobId, user: str, command: Sequence[str], exit_code: int, start: Instant, end: Instant, node: str
-) -> JobFact:
-    return JobFact(
-        job_id=job_id,
-        display_id=job_id,
-        user=user,
-        account="",
-        partition="",
-        name=command[0].rpartition("/")[2],
-        state="COMPLETED" if exit_code == 0 else "FAILED",
-        nodes=(node,),
-        submit=start.utc,
-        eligible=start.utc,
-        start=start.utc,
-        end=end.utc,
-        time_limit=None,
-        cpus=None,
-    )
-
-
-def _reaped_s() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+        try:
+            return subprocess.Popen(command, close_fds=False)
+        except OSError as error:
+            if error.errno != errno.ENOEXEC:
+                raise
+            return subprocess.Popen(["/bin/sh", *command], close_fds=False)  # a script without #!, as in execvp(3)
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            raise CannotStart(f"{command[0]}: not found", NOT_FOUND) from error
+        raise CannotStart(f"{command[0]}: {error.strerror}", NOT_EXECUTABLE) from error
+    except ValueError as error:  # a NUL within a word
+        raise CannotStart(f"{command[0]!r}: {error}", NOT_EXECUTABLE) from error

@@ -18,21 +18,28 @@ class Session:
 
     config: Config
     now: Instant
+    place: Path | None = None
+    """Where ledger and spool are, whatever the configuration says: for who may not write the site's."""
 
     @property
     def ledger_url(self) -> str:
         """The configured ledger, or this user's own."""
-        return self.config.ledger.url or f"sqlite://{self._state() / 'ledger.sqlite'}"
+        return (not self.place and self.config.ledger.url) or f"sqlite://{self.state_dir / 'ledger.sqlite'}"
 
     @property
     def spool_dir(self) -> Path:
         """The configured spool directory, or this user's own."""
-        return self.config.agent.spool_dir or self._state() / "spool"
+        return (not self.place and self.config.agent.spool_dir) or self.state_dir / "spool"
+
+    @property
+    def state_dir(self) -> Path:
+        """Where this user's own data are."""
+        return self.place or host.state_directory(os.getuid(), os.environ)
 
     @property
     def promise_dir(self) -> Path:
         """Where this user's own promises are kept."""
-        return self._state() / "promises"
+        return self.state_dir / "promises"
 
     def host(self) -> host.Host:
         """The node this program runs on, under the configured roots."""
@@ -43,9 +50,6 @@ class Session:
     def ledger(self, *, create: bool = False, read_only: bool = False) -> Ledger:
         """Open the ledger."""
         return open_ledger(self.ledger_url, create=create, read_only=read_only)
-
-    def _state(self) -> Path:
-        return host.state_directory(os.getuid(), dict(os.environ), Path.home())
 
 
 def open_session(config_file: Path | None = None) -> Session:

@@ -5,6 +5,8 @@ Text that users wrote is not ours to change: in the C locale it passes as its ow
 
 from __future__ import annotations
 
+import os
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # gsbatch speaks through here, and `typing` would take longer than all it does
     from collections.abc import Mapping
@@ -25,6 +27,14 @@ def charset(environment: Mapping[str, str]) -> str:
     """
     named = next((environment[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environment.get(name)), "C")
     return "ascii" if named in {"C", "POSIX"} else ""
+
+
+def say(text: str) -> None:
+    """Write a line on stderr, in signs that it can show; it may be closed or full, which is no reason to fail."""
+    try:
+        os.write(2, encoded(text + "\n", os.environ))
+    except OSError:
+        return
 
 
 def encoded(text: str, environment: Mapping[str, str]) -> bytes:

@@ -9,9 +9,11 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from vispa_green import __version__
+from vispa_green.agent.embedded import EmbeddedAccount, places
 from vispa_green.host import short_name
 from vispa_green.model import Instant
 from vispa_green.numbers import whole_number
@@ -20,7 +22,7 @@ from vispa_green_jobs import green_hours
 from vispa_green_jobs import record as records
 from vispa_green_jobs.claims import judge
 from vispa_green_jobs.context import CHECKPOINT_EVERY_S, RunContext
-from vispa_green_jobs.energy import LocalMeter, account_of, cost_of
+from vispa_green_jobs.energy import account_of, cost_of
 from vispa_green_jobs.errors import ExtraMissing, JobError, Paused
 from vispa_green_jobs.green_hours import Allowance, GreenHours
 from vispa_green_jobs.job import Job
@@ -83,7 +85,7 @@ def go_on(run: Run, record: Record) -> Record:
     allowed = _allowance(run, record, began)
     record = replace(_closed(record), status=Status.RUNNING, exit_code=None).with_segment(segment)
     records.write(record, run.out)
-    meter = LocalMeter(run.session, account_id, record.job, run.now) if account == "local" else None
+    meter = EmbeddedAccount(run.session, record.job, run.now, job_id=account_id) if account == "local" else None
     with PauseRequest(allowed.until, run.now) as pause:
         context = RunContext(run.out, record.seed, run.now, pause, record.threads, run.checkpoint_every_s, run.say)
         try:
@@ -143,11 +145,12 @@ def _ended(run: Run, record: Record, status: Status, context: RunContext) -> Rec
     return replace(record.with_last(segment), status=status, exit_code=codes.get(status))
 
 
-def _finish(run: Run, record: Record, metrics: records.Metrics, meter: LocalMeter | None) -> Record:
+def _finish(run: Run, record: Record, metrics: records.Metrics, meter: EmbeddedAccount | None) -> Record:
     """Ask what the segment cost, judge what is complete, write record and report."""
     segment = record.segments[-1]
     # The grid of the whole segment is known by now, so the ledger is asked as of now.
-    cost = cost_of(replace(run.session, now=run.now()), segment, None, meter.failure if meter else "")
+    session = meter.session if meter else run.session
+    cost = cost_of(replace(session, now=run.now()), segment, None, meter.failure if meter else "")
     record = record.with_last(replace(segment, cost=cost))
     if record.status is Status.COMPLETE:
         record = _judged(run.job, replace(record, metrics=metrics))
@@ -173,11 +176,19 @@ def _with_costs(record: Record, session: Session) -> Record:
     """Ask for every segment again; one that was killed ends where the next begins."""
     starts = [*(segment.start for segment in record.segments[1:]), None]
     asked = [
-        _better(segment.cost, cost_of(session, segment, records.moment(following) if following else None))
+        _asked_again(session, segment, records.moment(following) if following else None)
         for segment, following in zip(record.segments, starts, strict=True)
     ]
     segments = tuple(replace(s, cost=cost) for s, cost in zip(record.segments, asked, strict=True))
     return replace(record, segments=segments)
+
+
+def _asked_again(session: Session, segment: Segment, until: datetime | None) -> Cost:
+    """Ask every place where this user's account may be kept."""
+    cost = segment.cost
+    for place in places(session) if segment.account == "local" else (session,):
+        cost = _better(cost, cost_of(place, segment, until))
+    return cost
 
 
 def _better(before: Cost, after: Cost) -> Cost:
@@ -185,7 +196,7 @@ def _better(before: Cost, after: Cost) -> Cost:
     return before if after.energy_uj is None and before.energy_uj is not None else after
 
 
-def _entered(meter: LocalMeter | None) -> AbstractContextManager[object]:
+def _entered(meter: EmbeddedAccount | None) -> AbstractContextManager[object]:
     return meter if meter is not None else nullcontext()
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
 import sys
-from dataclasses import replace
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from vispa_green import host
+from vispa_green import terminal
 from vispa_green.cli._options import config_option
-from vispa_green.config import SlurmSection
-from vispa_green.energy.jobs import JobEnergy
-from vispa_green.session import Session, open_session
+from vispa_green.errors import CannotStart
+from vispa_green.run import check, run
+
+if TYPE_CHECKING:  # the rest is imported where its failure is only a sentence
+    from vispa_green.agent.embedded import EmbeddedAccount
+    from vispa_green.energy.jobs import JobEnergy
 
 
 @click.command("run", context_settings={"ignore_unknown_options": True})
@@ -27,34 +29,66 @@ def command(config_file: Path | None, argv: tuple[str, ...], *, as_json: bool) -
 
     The command's own output and exit code are left alone; ours goes to stderr. Its process tree gets its
     share of this machine's energy, by CPU time; where no counter is readable the figure is an estimate
-    and says so.
+    and says so. Whatever is wrong with the account, the command runs.
 
     \b
     Examples:
       vispa-green run -- python train.py --epochs 3
       vispa-green run --json -- make -j2
     """
-    from vispa_green.agent import assembly
-    from vispa_green.run import account
+    try:
+        check(argv)
+        account, trouble = _account(config_file, argv[0].rpartition("/")[2])
+        entered: AbstractContextManager[object] = nullcontext() if account is None else account
+        with entered:
+            code = run(argv)
+            if account is not None:
+                account.exit_code = code
+    except CannotStart as error:
+        terminal.say(f"vispa-green: {error}")
+        sys.exit(error.exit_code)
+    try:
+        _report(account, trouble, as_json=as_json)
+    except Exception as error:  # noqa: BLE001 - the command has run, and its exit code is what counts
+        terminal.say(f"energy unknown: {error}")
+    sys.exit(code)
 
-    session = open_session(config_file)
-    outcome = account(session, argv, assembly.pace(session.config, 1.0), host.now, os.getuid(), getpass.getuser())
-    _report(replace(session, now=outcome.end), outcome.job_id, as_json=as_json)
-    # A command that a signal ended is reported as a shell does it.
-    sys.exit(outcome.exit_code if outcome.exit_code >= 0 else 128 - outcome.exit_code)
+
+def _account(config_file: Path | None, name: str) -> tuple[EmbeddedAccount | None, str]:
+    """Return an account to run in, or why there is none; a configuration that cannot be used is replaced."""
+    try:
+        import logging
+
+        from vispa_green import host
+        from vispa_green.agent.embedded import EmbeddedAccount
+        from vispa_green.config import Config
+        from vispa_green.errors import ConfigError
+        from vispa_green.session import Session, open_session
+
+        logging.getLogger("vispa_green").addHandler(logging.NullHandler())  # one line of ours is enough
+        trouble = ""
+        try:
+            session = open_session(config_file)
+        except ConfigError as error:
+            session, trouble = Session(Config(), host.now()), str(error).splitlines()[0]
+        return EmbeddedAccount(session, name, host.now, with_itself=False), trouble
+    except Exception as error:  # noqa: BLE001 - half an installation, no memory: the command runs all the same
+        return None, str(error) or type(error).__name__
 
 
-def _report(session: Session, job_id: str, *, as_json: bool) -> None:
-    from vispa_green.answers.jobs import JobChoice, collect
-    from vispa_green.cli.energy import record
+def _report(account: EmbeddedAccount | None, trouble: str, *, as_json: bool) -> None:
+    row = None if account is None else account.cost
+    unknown = trouble if account is None else account.failure
+    if as_json:
+        from vispa_green.cli.energy import record
 
-    without_slurm = session.config.model_copy(update={"slurm": SlurmSection(enabled=False)})
-    material = collect(replace(session, config=without_slurm), JobChoice(job_ids=(job_id,)))
-    for row in material.rows():
-        if as_json:
-            click.echo(json.dumps({"meta": {"version": 1}, "jobs": [record(row)]}, indent=2), err=True)
-        else:
-            click.echo(_summary(row), err=True)
+        warnings = [text for text in (trouble, unknown) if text]
+        body = {"meta": {"version": 1}, "jobs": [] if row is None else [record(row)], "warnings": warnings}
+        terminal.say(json.dumps(body, indent=2))
+    elif row is None:
+        terminal.say(f"energy unknown: {unknown or 'nothing was measured'}")
+    else:
+        terminal.say(_summary(row) + (f"  (built-in defaults: {trouble})" if trouble else ""))
 
 
 def _summary(row: JobEnergy) -> str:

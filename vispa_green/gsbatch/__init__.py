@@ -21,8 +21,9 @@ import sys
 
 from vispa_green.gsbatch.argv import PREFIX, CommandLine, Wishes, parse
 from vispa_green.gsbatch.elsewhere import default_max_delay, in_environment
-from vispa_green.gsbatch.sbatch import become_sbatch, occupy_closed_streams, say
+from vispa_green.gsbatch.sbatch import become_sbatch, say
 from vispa_green.gsbatch.script import Head, find_script, read_head
+from vispa_green.inherited import occupy_closed_streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # see argv

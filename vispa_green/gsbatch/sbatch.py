@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
+from vispa_green import terminal
+from vispa_green.inherited import restore_environment, restore_signals
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # see argv
     from collections.abc import Mapping, Sequence
@@ -30,56 +33,20 @@ def find_sbatch(environment: Mapping[str, str]) -> str:
 
 def become_sbatch(arguments: Sequence[str]) -> NoReturn:
     """Let sbatch take over this process, with the environment and the signals that our caller gave us."""
-    import signal
-
     try:
         path = find_sbatch(os.environ)
-        for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by Python, and what is ignored stays so after an exec
-            signal.signal(ignored, signal.SIG_DFL)
-        as_given()
+        restore_signals()
+        restore_environment()
         os.execv(path, ["sbatch", *arguments])  # noqa: S606 - that is the point: no shell
     except OSError as error:
         say(f"cannot start sbatch: {error}")
         sys.exit(127)
 
 
-def occupy_closed_streams() -> None:
-    """Let no file of ours become stdin, stdout or stderr where one is closed, or words would go into that file.
-
-    sbatch finds it as closed as we did: what is opened here does not outlive an exec.
-    """
-    for number in (0, 1, 2):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this
-
-
-def as_given() -> None:
-    """Take back what Python did to the environment: in the C locale it sets ``LC_CTYPE`` (PEP 538).
-
-    sbatch hands the environment to the job, and the job's programs would write UTF-8 that nobody asked for.
-    """
-    try:
-        with open("/proc/self/environ", "rb") as file:  # noqa: PTH123 - see find_sbatch
-            given = file.read()
-    except OSError:
-        return
-    if not (b"\0" + given).count(b"\0LC_CTYPE="):
-        os.environ.pop("LC_CTYPE", None)
-
-
 def say(text: str, *, quiet: bool = False, prefix: str = "gsbatch: ") -> None:
-    """Write lines on stderr, in signs that it can show; it may be closed or full, which is no reason to fail."""
-    if not text or quiet:
-        return
-    from vispa_green.terminal import encoded
-
-    lines = prefix + text.rstrip().replace("\n", f"\n{prefix}") + "\n"
-    try:
-        os.write(2, encoded(lines, os.environ))
-    except OSError:
-        return
+    """Write lines on stderr, as ours."""
+    if text and not quiet:
+        terminal.say(prefix + text.rstrip().replace("\n", f"\n{prefix}"))
 
 
 def _leads_to_us(path: str) -> bool:

@@ -24,6 +24,7 @@ from vispa_green.gsbatch.argv import CommandLine, Wishes
 from vispa_green.gsbatch.length import job_length
 from vispa_green.gsbatch.script import Head
 from vispa_green.gsbatch.size import job_cpus
+from vispa_green.inherited import restore_environment
 from vispa_green.model import Promise, Quantity
 from vispa_green.policies import POLICIES
 from vispa_green.session import Session, open_session
@@ -170,7 +171,7 @@ def _show(say: Callable[[str], None], arguments: tuple[str, ...]) -> int:
 def run_sbatch(arguments: tuple[str, ...], on_job_id: Callable[[str], None]) -> int:
     """Run sbatch, pass its stdout on as it comes, and return its exit code (128 + n for signal n, as shells do)."""
     program = sbatch.find_sbatch(os.environ)
-    sbatch.as_given()
+    restore_environment()
     # Open files are kept open: the script may be one of them, as in `gsbatch <(make-script)`.
     process = subprocess.Popen(["sbatch", *arguments], executable=program, stdout=subprocess.PIPE, close_fds=False)
     try:
