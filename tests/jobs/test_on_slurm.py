@@ -27,8 +27,8 @@ pytest.importorskip("torch", reason="torch is not installed: run `deploy/setup.s
 pytestmark = pytest.mark.slurm
 
 PROGRAM = Path(sys.executable).with_name("vispa-green")
-SMALL = ["steps=100000", "train_events=3000", "test_events=2000", "batch=256", "hidden=[8]", "transforms=2"]
-SMALL += ["kinematic_bins=[4,4,3]", "judge_rounds=3"]
+SMALL = ["steps=100000", "train_events=3000", "test_events=200", "batch=256", "hidden=[8]", "transforms=2"]
+SMALL += ["kinematic_bins=[4,4,3]", "judge_rounds=1"]
 
 
 @pytest.fixture
