@@ -20,6 +20,20 @@ PAUSING = "green_hours"
 """The policy of a promise about a job that pauses and goes on, instead of starting later."""
 
 
+class PromiseKind(StrEnum):
+    """What a green job was promised."""
+
+    WINDOW = "window"
+    """One start, in one piece."""
+    PAUSING = "pausing"
+    """To pause and go on by its own plan of green hours."""
+
+
+def kind_of(promise: Promise) -> PromiseKind:
+    """Return the kind, which ledgers keep as the name of the policy; no policy of the registry is called so."""
+    return PromiseKind.PAUSING if promise.policy == PAUSING else PromiseKind.WINDOW
+
+
 class Verdict(StrEnum):
     """How a promise turned out."""
 
@@ -93,7 +107,8 @@ def outcome(
     charged = sorted(without_overlap(postings), key=lambda posting: posting.start)
     # A job cancelled while it waited has a start, equal to its end, but never ran.
     started = [fact.start for fact in facts if fact.start is not None and fact.start != fact.end]
-    if charged and (promise.policy == PAUSING or not started):  # Slurm knows the start of the last run only
+    is_pausing = kind_of(promise) is PromiseKind.PAUSING
+    if charged and (is_pausing or not started):  # Slurm knows the start of the last run only
         started.append(charged[0].start)
     start = min(started, default=None)
     ends = [fact.end for fact in facts if fact.end is not None]
@@ -103,7 +118,7 @@ def outcome(
     actual = at_submission = None
     if start is not None and intensity is not None:
         actual = carbon_of(charged, intensity)
-        if promise.policy == PAUSING:
+        if is_pausing:
             at_submission = carbon_of(in_one_piece(charged, promise.submitted), intensity)
         else:
             # An agent's interval may begin just before Slurm's whole second; nothing moves to before submission.

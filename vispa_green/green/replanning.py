@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from vispa_green.errors import NotCovered
 from vispa_green.green.planning import PREFERENCE, choose
-from vispa_green.green.promises import PAUSING, last_planned
+from vispa_green.green.promises import PromiseKind, kind_of, last_planned
 from vispa_green.model import JobRequest, Move, Outlook, Policy, Promise, Quantity, QueueEntry, Signal
 
 MIN_GAIN = 0.01
@@ -93,7 +93,7 @@ _STOPPED = ("JobHeld", "JobHold", "DependencyNeverSatisfied")
 
 def _hindrance(promise: Promise, entries: Sequence[QueueEntry]) -> str:
     """Return why a job does not wait for a time, or not for ours; empty if it does."""
-    if promise.policy == PAUSING:
+    if kind_of(promise) is PromiseKind.PAUSING:
         return "it pauses and goes on by its own plan of green hours"
     if not entries or any(entry.user != promise.user for entry in entries):
         return "it is not in the queue any more"
