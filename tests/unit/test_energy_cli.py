@@ -16,6 +16,7 @@ from lab.story import Story
 from vispa_green.cli._selection import choose, job_id, past_time
 from vispa_green.errors import UsageError
 from vispa_green.model import Component, JobFact, Quality, Quantity
+from vispa_green.slurm.jobs import FIELDS
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -163,26 +164,25 @@ def test_what_slurm_says_is_laid_over_and_kept(told: Story, tmp_path: Path) -> N
     """Programs that print what sacct prints; on the second call they are gone, and the name is still known."""
     programs = tmp_path / "bin"
     programs.mkdir()
-    line = "\\037".join(
-        [
-            "12",
-            "12",
-            ME,
-            "chem",
-            "main",
-            "COMPLETED",
-            "n1",
-            *["1795165200"] * 3,
-            "1795168800",
-            "60",
-            "4",
-            "",
-            "",
-            "new",
-            "",
-        ]
-    )
-    (programs / "sacct").write_text(f"#!/bin/sh\nprintf '{line}\\n'\n")
+    values = {
+        "JobIDRaw": "12",
+        "JobID": "12",
+        "User": ME,
+        "UID": str(os.getuid()),
+        "Account": "chem",
+        "State": "COMPLETED",
+    }
+    values |= {
+        "Partition": "main",
+        "NodeList": "n1",
+        "Submit": "1795165200",
+        "Start": "1795165200",
+        "End": "1795168800",
+    }
+    values |= {"Eligible": "1795165200", "TimelimitRaw": "60", "AllocCPUS": "4", "JobName": "new"}
+    shown = "".join(f"{values.get(field, '')}${{token}}" for field in FIELDS)
+    find = "for word; do case $word in --delimiter=*) token=${word#*=};; esac; done"
+    (programs / "sacct").write_text(f'#!/bin/sh\n{find}\nprintf "%s\\n" "{shown}"\n')
     (programs / "squeue").write_text("#!/bin/sh\n")
     (programs / "scontrol").write_text("#!/bin/sh\n")
     for program in programs.iterdir():

@@ -19,8 +19,6 @@ from vispa_green.model import GridKind, GridValue, Move, Promise, Quantity, Queu
 from vispa_green.policies import POLICIES
 from vispa_green.policies.best_mean import BestMean
 from vispa_green.policies.capped_delay import CAP, CappedDelay
-from vispa_green.slurm.begin import parse
-from vispa_green.slurm.queue import QueuedJob
 
 T0 = datetime(2026, 6, 1, 12, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -231,10 +229,7 @@ def test_a_cap_on_the_wait_counts_from_the_submission() -> None:
 
 def test_a_job_is_not_in_its_own_way_but_one_that_was_moved_is() -> None:
     """A machine of 8 CPUs, two green hours: the second job to be moved finds the first hour taken."""
-    jobs = tuple(
-        QueuedJob(job_id, 8, is_running=False, limit=HOUR, used=timedelta(0), begin=T0 + 6 * HOUR)
-        for job_id in ("7", "8")
-    )
+    jobs = tuple(replace(ENTRY, job_id=job_id, cpus=8, begin=T0 + 6 * HOUR) for job_id in ("7", "8"))
     seen = QueueSeen(8, jobs)
     for ahead in (seen.ahead(T0, ["7"]), seen.after(["8"], T0 + HOUR).ahead(T0, ["7"])):
         assert ahead.crowding(8, T0 + 3 * HOUR, T0 + 4 * HOUR) == 0
@@ -242,17 +237,3 @@ def test_a_job_is_not_in_its_own_way_but_one_that_was_moved_is() -> None:
     moved = seen.after(["8"], T0 + HOUR).ahead(T0, ["7"])
     assert moved.crowding(8, T0 + 6 * HOUR, T0 + 7 * HOUR) == 0
     assert moved.crowding(8, T0 + HOUR, T0 + 2 * HOUR) > 0.8
-
-
-def test_squeues_lines_are_read() -> None:
-    rows = [
-        ("1", "1_3", "root", "PENDING", "BeginTime", "1795351771", "1", "10:00", ""),
-        ("5", "4+1", "root", "PENDING", "Dependency", "1795351771", "2", "1-00:00:00", ""),
-        ("6", "6", "root", "RUNNING", "None", "N/A", "2", "UNLIMITED", ""),
-        ("slurm_load_jobs error: whatever",),
-    ]
-    array, part, running = parse("".join("\x1f".join(row) + "\n" for row in rows))
-    assert (array.display_id, array.reason, array.time_limit) == ("1_3", "BeginTime", 10 * MINUTE)
-    assert array.begin == datetime.fromtimestamp(1_795_351_771, UTC)
-    assert (part.cpus, part.time_limit) == (2, 24 * HOUR)
-    assert (running.begin, running.time_limit, running.state) == (None, None, "RUNNING")

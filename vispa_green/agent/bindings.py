@@ -27,7 +27,7 @@ class SlurmBindings:
     def __call__(self, job_id: JobId) -> Binding:
         """Return what Slurm says the job holds of this node; nothing known where it does not answer."""
         try:
-            held = bindings(job_id, timeout_s=self._timeout_s)
+            held = bindings(timeout_s=self._timeout_s).records
         except SlurmError as error:
             if str(error) != self._trouble:
                 log.warning("%s: asking the jobs' own processes instead", error)

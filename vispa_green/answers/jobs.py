@@ -100,10 +100,12 @@ def _ask_slurm(session: Session, choice: JobChoice, warnings: list[str]) -> list
         return None
     query = JobQuery(choice.job_ids, choice.users, choice.accounts, choice.start, choice.end)
     try:
-        return job_facts(query, timeout_s=session.config.slurm.timeout_s)
+        answer = job_facts(query, timeout_s=session.config.slurm.timeout_s)
     except SlurmError as error:
         warnings.append(f"{error}; shown is what the ledger knows")
         return None
+    warnings += answer.faults
+    return answer.records
 
 
 def _store(ledger: Ledger, facts: Sequence[JobFact] | None, now: datetime) -> None:

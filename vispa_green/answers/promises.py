@@ -96,7 +96,7 @@ def job_owners(session: Session, job_ids: Collection[JobId]) -> Mapping[JobId, J
     from vispa_green.slurm.jobs import JobQuery, job_facts
 
     facts = job_facts(JobQuery(job_ids=tuple(sorted(job_ids))), timeout_s=session.config.slurm.timeout_s)
-    return owners_of(facts)
+    return owners_of(facts.records)
 
 
 def owners_of(facts: Iterable[JobFact]) -> dict[JobId, JobOwner]:

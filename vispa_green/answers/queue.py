@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from vispa_green.config import SlurmSection
 from vispa_green.errors import SlurmError
-from vispa_green.model import JobId, Outlook, Policy
+from vispa_green.model import JobId, Outlook, Policy, QueueEntry
 from vispa_green.slurm.commands import available
-from vispa_green.slurm.queue import QueuedJob, lay_out, machine_ahead, machine_now
+from vispa_green.slurm.machine import lay_out, machine_ahead, working_cpus
 
 
 def what_lies_ahead(policy: Policy, settings: SlurmSection, now: datetime) -> tuple[Outlook | None, tuple[str, ...]]:
@@ -21,9 +21,10 @@ def what_lies_ahead(policy: Policy, settings: SlurmSection, now: datetime) -> tu
     if not policy.looks_at_queue or not settings.enabled or not available():
         return None, ()
     try:
-        return machine_ahead(now, timeout_s=settings.timeout_s), ()
+        ahead = machine_ahead(now, timeout_s=settings.timeout_s)
     except SlurmError as error:
         return None, (f"{error}; planned without the queue",)
+    return ahead.records, ahead.faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class QueueSeen:
     """Slurm's queue as it was asked for once, to plan several held jobs one after the other."""
 
     cpus: int
-    jobs: tuple[QueuedJob, ...]
+    jobs: tuple[QueueEntry, ...]
 
     def ahead(self, now: datetime, without: Collection[JobId]) -> Outlook:
         """Return the outlook without one job, which is not in its own way."""
@@ -43,10 +44,10 @@ class QueueSeen:
         return QueueSeen(self.cpus, tuple(jobs))
 
 
-def queue_seen(settings: SlurmSection) -> tuple[QueueSeen | None, tuple[str, ...]]:
-    """Return the queue now, or warnings."""
+def queue_seen(jobs: Sequence[QueueEntry], settings: SlurmSection) -> tuple[QueueSeen | None, tuple[str, ...]]:
+    """Return the queue with the machine that works on it, or warnings."""
     try:
-        cpus, jobs = machine_now(timeout_s=settings.timeout_s)
+        cpus = working_cpus(timeout_s=settings.timeout_s)
     except SlurmError as error:
         return None, (f"{error}; planned without the queue",)
-    return QueueSeen(cpus, tuple(jobs)), ()
+    return QueueSeen(cpus.records, tuple(jobs)), cpus.faults

@@ -87,7 +87,7 @@ def _facts(session: Session, ledger: Ledger, promises: Sequence[Promise]) -> tup
         current = job_facts(JobQuery(job_ids=ids), timeout_s=session.config.slurm.timeout_s)
     except SlurmError as error:
         return kept, (f"slurm: {error}",)
-    return list({fact.job_id: fact for fact in [*kept, *current]}.values()), ()
+    return list({fact.job_id: fact for fact in [*kept, *current.records]}.values()), current.faults
 
 
 def _judged(

@@ -24,7 +24,8 @@ from vispa_green.green.replanning import Decision, Held, LeftAlone, decide, held
 from vispa_green.model import JobId, Move, Policy, Promise, Quantity, QueueEntry, Signal
 from vispa_green.policies import POLICIES
 from vispa_green.session import Session, open_session
-from vispa_green.slurm.begin import entries, set_begin
+from vispa_green.slurm.begin import set_begin
+from vispa_green.slurm.squeue import entries
 from vispa_green.times.local_zone import local_zone
 
 
@@ -93,12 +94,13 @@ def _replanned(
         raise UsageError(
             "[slurm] enabled is false here; waiting jobs can be seen and moved only with Slurm's commands"
         )
-    in_queue = entries(timeout_s=session.config.slurm.timeout_s)
-    looked_at = [_looked_at(promise, moves, in_queue, session.now.utc) for promise in promises]
+    queue = entries(each_task=True, timeout_s=session.config.slurm.timeout_s)
+    looked_at = [_looked_at(promise, moves, queue.records, session.now.utc) for promise in promises]
     if not jobs:
-        pending = {entry.job_id for entry in in_queue if entry.state == "PENDING"}
+        pending = {entry.job_id for entry in queue.records if entry.state == "PENDING"}
         looked_at = [waiting for waiting in looked_at if pending & set(waiting.ids)]
-    decided, doubts = _decided(session, looked_at)
+    decided, doubts = _decided(session, looked_at, queue.records)
+    doubts = (*queue.faults, *doubts)
     if dry_run:
         return decided, warnings + doubts
     return _moved(session, decided), warnings + doubts
@@ -128,7 +130,9 @@ def _looked_at(promise: Promise, moves: Sequence[Move], in_queue: Sequence[Queue
     return Waiting(promise, ids, found, None, "")
 
 
-def _decided(session: Session, looked_at: Sequence[Waiting]) -> tuple[list[Waiting], tuple[str, ...]]:
+def _decided(
+    session: Session, looked_at: Sequence[Waiting], in_queue: Sequence[QueueEntry]
+) -> tuple[list[Waiting], tuple[str, ...]]:
     """Plan each job anew, one after the other: who moves is in the way of the next."""
     candidates = [waiting.held for waiting in looked_at if waiting.held is not None]
     if not candidates:
@@ -139,7 +143,7 @@ def _decided(session: Session, looked_at: Sequence[Waiting]) -> tuple[list[Waiti
     policies = _policies({job.promise.policy for job in candidates})
     seen: QueueSeen | None = None
     if any(policy is not None and policy.looks_at_queue for policy in policies.values()):
-        seen, unasked = queue_seen(session.config.slurm)
+        seen, unasked = queue_seen(in_queue, session.config.slurm)
         warnings += unasked
     decided: list[Waiting] = []
     for waiting in looked_at:

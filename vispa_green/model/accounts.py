@@ -125,6 +125,20 @@ class QueueEntry:
     """It starts at this time or later."""
     cpus: int
     time_limit: timedelta | None
+    """``None``: unlimited, or not known."""
+    used: timedelta = timedelta(0)
+    """How long it has been running, without the time it was suspended."""
+    uid: int | None = None
+    account: str = ""
+    partition: str = ""
+    qos: str = ""
+    project: str = ""
+    name: str = ""
+    comment: str = ""
+    submit: datetime | None = None
+    nodes: tuple[str, ...] = ()
+    tasks: int | None = None
+    cpus_per_task: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from vispa_green.errors import SlurmError
-
-SEPARATOR = "\x1f"
-"""ASCII unit separator: nobody types it into a job name, as people do with ``|``."""
 
 _OWN_FORMATS = ("SACCT_", "SQUEUE_", "SCONTROL_")
 _UNAVAILABLE = "install Slurm's client commands here, or set [slurm] enabled = false"
@@ -21,10 +18,12 @@ def available() -> bool:
     return shutil.which("scontrol") is not None
 
 
-def run(command: Sequence[str], *, timeout_s: float) -> str:
+def run(command: Sequence[str], *, timeout_s: float, variables: Mapping[str, str] | None = None) -> str:
     """Return what ``command`` prints; raise `SlurmError` if it is absent, too slow or fails.
 
     Times are printed as seconds since 1970 and read as UTC, so that no local clock change can blur them.
+    Line ends come back as they were printed: a carriage return in a job's name makes no new line.
+    ``variables`` are added to the environment, which other users cannot read as they can a command line.
     """
     program = command[0]
     try:
@@ -32,9 +31,7 @@ def run(command: Sequence[str], *, timeout_s: float) -> str:
             command,
             capture_output=True,
             check=False,
-            encoding="utf-8",
-            env=_environment(),
-            errors="replace",
+            env={**_environment(), **(variables or {})},
             stdin=subprocess.DEVNULL,
             timeout=timeout_s,
         )
@@ -48,8 +45,8 @@ def run(command: Sequence[str], *, timeout_s: float) -> str:
             " or allow more in [slurm] timeout_s"
         ) from error
     if done.returncode != 0:
-        raise SlurmError(f"{program} failed: {_last_line(done.stderr)}; try `{_shown(command)}` by hand")
-    return done.stdout
+        raise SlurmError(f"{program} failed: {_last_line(_text(done.stderr))}; try `{_shown(command)}` by hand")
+    return _text(done.stdout)
 
 
 def version(*, timeout_s: float) -> str:
@@ -66,6 +63,10 @@ def _environment() -> dict[str, str]:
     # A user's own SACCT_FORMAT or SQUEUE_STATES would change what we are told.
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_OWN_FORMATS)}
     return {**kept, "LC_ALL": "C.UTF-8", "SLURM_TIME_FORMAT": "%s", "TZ": "UTC0"}
+
+
+def _text(output: bytes) -> str:
+    return output.decode("utf-8", errors="replace")
 
 
 def _last_line(stderr: str) -> str:

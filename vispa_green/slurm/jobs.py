@@ -3,27 +3,43 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from vispa_green.model import JobFact
-from vispa_green.slurm.commands import SEPARATOR, run
+from vispa_green.slurm import squeue
+from vispa_green.slurm.commands import run
 from vispa_green.slurm.hostlist import expand
+from vispa_green.slurm.memory import UNKNOWN, StepMemory, mebibytes, peak_mib
+from vispa_green.slurm.records import (
+    Answer,
+    Fault,
+    Record,
+    count,
+    damaged,
+    matching,
+    moment,
+    new_token,
+    number,
+    read_each,
+    text_of,
+    told,
+)
+from vispa_green.times.slurm_time import LONGEST
 
-# Free text comes last: what a separator in it would break is then only itself.
-SACCT_FIELDS = (
-    "JobIDRaw", "JobID", "User", "Account", "Partition", "State", "NodeList", "Submit", "Eligible", "Start",
-    "End", "TimelimitRaw", "AllocCPUS", "ReqMem", "MaxRSS", "JobName", "Comment",
-)  # fmt: skip
-SQUEUE_FIELDS = (
-    "JobID", "JobArrayID", "UserName", "Account", "Partition", "State", "SubmitTime", "EligibleTime", "TimeLimit",
-    "NumCPUs", "Name", "Comment",
+FIELDS = (
+    "JobIDRaw", "JobID", "UID", "User", "Account", "Partition", "QOS", "State", "ExitCode", "NodeList", "Submit",
+    "Eligible", "Start", "End", "ElapsedRaw", "TimelimitRaw", "AllocCPUS", "ReqMem", "NTasks", "MaxRSS", "WCKey",
+    "JobName", "Comment", "JobIDRaw",
 )  # fmt: skip
 
-_RECORD = re.compile(rf"^(?=\d[^{SEPARATOR}\n]*{SEPARATOR}\d[^{SEPARATOR}\n]*{SEPARATOR})", re.MULTILINE)
-_SIZE = re.compile(r"([\d.]+)([KMGTP]?)([cn]?)$")
-_DURATION = re.compile(r"(?:(\d+)-)?(?:(\d+):)??(?:(\d+):)?(\d+)$")
+_STATE = re.compile(r"[A-Z_]{1,40}(?: by [0-9]{1,10})?")
+_DISPLAY_ID = re.compile(r"[0-9]{1,10}(?:[_+][0-9\[\]%,.:x-]+)?(?:\.[0-9A-Za-z+_]+)?")
+_EXIT_CODE = re.compile(r"(?:[0-9]{1,5}:[0-9]{1,5})?")
+_NO_LIMIT = frozenset({"", "UNLIMITED", "Partition_Limit"})
+_EXTERN = "extern"
+"""The step of what logs in from outside; without such a login it holds nothing, and often no figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +53,26 @@ class JobQuery:
     end: datetime | None = None
 
 
-def job_facts(query: JobQuery, *, timeout_s: float) -> list[JobFact]:
+def job_facts(query: JobQuery, *, timeout_s: float) -> Answer[list[JobFact]]:
     """Return what Slurm knows of the jobs asked for, in the order of ``sacct``, then of the queue.
 
     Raises `SlurmError` where Slurm or its accounting database cannot be asked.
     """
-    known = parse_sacct(run(sacct_command(query), timeout_s=timeout_s))
-    ids = {fact.job_id for fact in known}
+    token = new_token()
+    known = parse_sacct(run(sacct_command(query, token), timeout_s=timeout_s), token)
+    ids = {fact.job_id for fact in known.records}
     # sacct does not know a job with a future begin time until that has come
-    waiting = parse_squeue(run(squeue_command(query), timeout_s=timeout_s))
-    return known + [fact for fact in waiting if fact.job_id not in ids and _asked_for(fact, query)]
+    queue = squeue.entries(("PENDING",), users=query.users, accounts=query.accounts, timeout_s=timeout_s)
+    waiting = (squeue.waiting_fact(entry) for entry in queue.records if entry.job_id not in ids)
+    return Answer(
+        known.records + [fact for fact in waiting if _asked_for(fact, query)],
+        known.faults + queue.faults,
+    )
 
 
-def sacct_command(query: JobQuery) -> list[str]:
+def sacct_command(query: JobQuery, token: str) -> list[str]:
     """Return the ``sacct`` call for ``query``; its times are UTC, as `run` makes Slurm read them."""
-    command = ["sacct", "-P", "-n", f"--delimiter={SEPARATOR}", f"--format={','.join(SACCT_FIELDS)}"]
+    command = ["sacct", "-p", "-n", f"--delimiter={token}", f"--format={','.join(FIELDS)}"]
     command += [f"--user={','.join(query.users)}"] if query.users else ["--allusers"]
     command += [f"--accounts={','.join(query.accounts)}"] if query.accounts else []
     command += [f"--jobs={','.join(query.job_ids)}"] if query.job_ids else []
@@ -60,58 +81,27 @@ def sacct_command(query: JobQuery) -> list[str]:
     return [*command, f"--endtime={_utc_text(query.end)}"] if query.end else command
 
 
-def squeue_command(query: JobQuery) -> list[str]:
-    """Return the ``squeue`` call for what is pending; ids are not passed, since one unknown id fails it."""
-    fields = ",".join(f"{field}:{SEPARATOR}" for field in SQUEUE_FIELDS[:-1])
-    command = ["squeue", "-h", "-a", "-t", "PENDING", "-O", f"{fields},{SQUEUE_FIELDS[-1]}:"]
-    command += [f"--user={','.join(query.users)}"] if query.users else []
-    return [*command, f"--account={','.join(query.accounts)}"] if query.accounts else command
+def parse_sacct(text: str, token: str) -> Answer[list[JobFact]]:
+    """Read what `sacct_command` prints; the memory of its steps becomes the peak of a job.
 
-
-def parse_sacct(text: str) -> list[JobFact]:
-    """Read ``sacct``'s lines; a job's steps add the largest resident memory among them to its own line."""
-    facts: dict[str, JobFact] = {}
-    for row in _rows(text, SACCT_FIELDS):
-        job_id, _, step = row["JobIDRaw"].partition(".")
-        if not step:
-            facts[job_id] = _fact(row)
-        elif job_id in facts and (rss := mebibytes(row["MaxRSS"])) is not None:
-            facts[job_id] = replace(facts[job_id], peak_memory_mib=max(rss, facts[job_id].peak_memory_mib or 0))
-    return list(facts.values())
-
-
-def parse_squeue(text: str) -> list[JobFact]:
-    """Read the lines of pending jobs; the start that Slurm expects for them is no fact and left out."""
-    return [
-        JobFact(
-            job_id=row["JobID"],
-            display_id=row["JobArrayID"],
-            user=row["UserName"],
-            account=_text(row["Account"]),
-            partition=row["Partition"],
-            name=row["Name"],
-            state=row["State"],
-            nodes=(),
-            submit=_time(row["SubmitTime"]),
-            eligible=_time(row["EligibleTime"]),
-            start=None,
-            end=None,
-            time_limit=_limit(row["TimeLimit"]),
-            cpus=_count(row["NumCPUs"]),
-            comment=_text(row["Comment"]),
-        )
-        for row in _rows(text, SQUEUE_FIELDS)
-    ]
-
-
-def mebibytes(text: str, cpus: int = 1, nodes: int = 1) -> int | None:
-    """Return e.g. ``2000M`` or ``500Mc`` (per CPU, Slurm < 21.08) in MiB, rounded up; ``None`` if it is no size."""
-    match = _SIZE.match(text)
-    if not match:
-        return None
-    factor = {"": 2**-20, "K": 2**-10, "M": 1, "G": 2**10, "T": 2**20, "P": 2**30}[match[2]]
-    each = {"": 1, "c": cpus, "n": nodes}[match[3]]
-    return -int(-float(match[1]) * factor * each // 1)
+    A job that comes twice is left out: sacct, which has no variable for its separator, shows it on its
+    command line while it runs, and whoever reads it there could write a second record, but not remove the first.
+    """
+    jobs: list[tuple[JobFact, list[StepMemory]]] = []
+    faults: list[str] = []
+    for one in read_each(text, "sacct", FIELDS, token, _job_or_step):
+        if isinstance(one, JobFact):
+            jobs.append((one, []))
+        elif isinstance(one, Fault):
+            faults.append(one.sentence)
+            if jobs:  # it may have been a step of the job above it, which then has no known peak
+                jobs[-1][1].append(UNKNOWN)
+        elif jobs and jobs[-1][0].job_id == one.job_id:  # sacct prints steps below their job
+            jobs[-1][1].extend(one.memory)
+    times_seen = Counter(fact.job_id for fact, _ in jobs)
+    faults += [f"sacct: job {job_id} was left out, it comes twice" for job_id, n in times_seen.items() if n > 1]
+    facts = [replace(fact, peak_memory_mib=peak_mib(steps)) for fact, steps in jobs if times_seen[fact.job_id] == 1]
+    return Answer(facts, told(faults, "sacct"))
 
 
 def matches(fact: JobFact, wanted: str) -> bool:
@@ -120,62 +110,69 @@ def matches(fact: JobFact, wanted: str) -> bool:
     return wanted in {fact.job_id, fact.display_id, whole}
 
 
-def _fact(row: dict[str, str]) -> JobFact:
-    nodes, cpus = expand(row["NodeList"]), _count(row["AllocCPUS"])
+@dataclass(frozen=True, slots=True)
+class _Step:
+    job_id: str
+    memory: tuple[StepMemory, ...]
+
+
+def _job_or_step(record: Record) -> JobFact | _Step:
+    job_id, dot, step = record["JobIDRaw"].partition(".")
+    return _Step(job_id, _step_memory(record, step)) if dot else _fact(record)
+
+
+def _fact(record: Record) -> JobFact:
+    nodes, cpus, elapsed_s = expand(record["NodeList"]), count(record, "AllocCPUS"), number(record, "ElapsedRaw")
+    memory_mib = mebibytes(record["ReqMem"], cpus or 1, len(nodes) or 1)
+    if memory_mib is None and record["ReqMem"]:
+        raise damaged(record, "ReqMem")
     return JobFact(
-        job_id=row["JobIDRaw"],
-        display_id=row["JobID"],
-        user=row["User"],
-        account=row["Account"],
-        partition=row["Partition"],
-        name=row["JobName"],
-        state=row["State"].split(" ", 1)[0],  # "CANCELLED by 1000"
+        job_id=record["JobIDRaw"],
+        display_id=matching(record, "JobID", _DISPLAY_ID),
+        user=record["User"],
+        account=text_of(record, "Account"),
+        partition=record["Partition"],
+        name=record["JobName"],
+        state=matching(record, "State", _STATE).partition(" ")[0],  # "CANCELLED by 1000"
         nodes=nodes,
-        submit=_time(row["Submit"]),
-        eligible=_time(row["Eligible"]),
-        start=_time(row["Start"]),
-        end=_time(row["End"]),
-        time_limit=timedelta(minutes=int(row["TimelimitRaw"])) if row["TimelimitRaw"].isdigit() else None,
+        submit=moment(record, "Submit"),
+        eligible=moment(record, "Eligible"),
+        start=moment(record, "Start"),
+        end=moment(record, "End"),
+        time_limit=_limit(record),
         cpus=cpus,
-        memory_mib=mebibytes(row["ReqMem"], cpus or 1, len(nodes) or 1),
-        comment=_text(row["Comment"]),
+        memory_mib=memory_mib,
+        comment=text_of(record, "Comment"),
+        uid=number(record, "UID"),
+        qos=text_of(record, "QOS"),
+        project=text_of(record, "WCKey").removeprefix("*"),  # so marked where the user did not name one
+        exit_code=matching(record, "ExitCode", _EXIT_CODE),
+        elapsed=None if elapsed_s is None else timedelta(seconds=elapsed_s),
     )
 
 
-def _rows(text: str, fields: Sequence[str]) -> Iterator[dict[str, str]]:
-    """Cut the output into records; a line break in a name or comment continues the line before."""
-    for record in _RECORD.split(text):
-        if record.count(SEPARATOR) >= len(fields) - 1:
-            yield _row(record.removesuffix("\n"), fields)
+def _step_memory(record: Record, step: str) -> tuple[StepMemory, ...]:
+    """Return what a step can have held; nothing for one that never started, or that nobody logged into."""
+    start, end, tasks = moment(record, "Start"), moment(record, "End"), count(record, "NTasks")
+    largest = mebibytes(record["MaxRSS"])
+    if start is None or (step == _EXTERN and not record["MaxRSS"]):
+        return ()
+    if largest is None and record["MaxRSS"]:
+        raise damaged(record, "MaxRSS")
+    return (StepMemory(start, end, None if largest is None or tasks is None else largest * tasks),)
 
 
-def _row(record: str, fields: Sequence[str]) -> dict[str, str]:
-    return dict(zip(fields, record.split(SEPARATOR, len(fields) - 1), strict=True))
+def _limit(record: Record) -> timedelta | None:
+    if record["TimelimitRaw"] in _NO_LIMIT:
+        return None
+    minutes = number(record, "TimelimitRaw")
+    limit = None if minutes is None else timedelta(minutes=minutes)
+    return None if limit is None or limit > LONGEST else limit
 
 
 def _asked_for(fact: JobFact, query: JobQuery) -> bool:
     before_end = query.end is None or fact.submit is None or fact.submit < query.end
     return before_end and (not query.job_ids or any(matches(fact, wanted) for wanted in query.job_ids))
-
-
-def _text(field: str) -> str:
-    return "" if field == "(null)" else field
-
-
-def _count(field: str) -> int | None:
-    return int(field) or None if field.isdigit() else None
-
-
-def _time(field: str) -> datetime | None:
-    return datetime.fromtimestamp(int(field), UTC) if field.isdigit() and int(field) else None
-
-
-def _limit(field: str) -> timedelta | None:
-    match = _DURATION.match(field)
-    if not match:
-        return None
-    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
 
 
 def _utc_text(moment: datetime) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from vispa_green.errors import TimeFormatError
 from vispa_green.numbers import whole_number
-from vispa_green.slurm.jobs import mebibytes
+from vispa_green.slurm.memory import mebibytes
 from vispa_green.times.slurm_time import parse_duration
 from vispa_green_sim.errors import WorkloadError, place
 from vispa_green_sim.inputs import Options
