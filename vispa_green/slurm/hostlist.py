@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import re
 from collections.abc import Iterator
 
@@ -52,9 +51,13 @@ def _expand_group(group: str, most: int) -> Iterator[str]:
     parts = list(_PART.finditer(group))
     if not parts or "".join(part.group() for part in parts) != group:
         raise SlurmError(f"{_shown(group)} is no list of nodes as Slurm writes it; please report this as a bug")
-    choices = [_written_out(part[1]) if part[1] is not None else [part[2]] for part in parts]
-    if math.prod(map(len, choices)) > most:
-        raise SlurmError(f"{_shown(group)} names more nodes than Slurm allows; please report this as a bug")
+    choices: list[list[str]] = []
+    names = 1
+    for part in parts:
+        choices.append(_written_out(part[1]) if part[1] is not None else [part[2]])
+        names *= len(choices[-1])
+        if names > most:
+            raise SlurmError(f"{_shown(group)} names more nodes than Slurm allows; please report this as a bug")
     return map("".join, itertools.product(*choices))
 
 

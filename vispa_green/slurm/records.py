@@ -156,4 +156,4 @@ def _is_record(pieces: Sequence[str], at: int, width: int) -> bool:
     if end >= len(pieces) or (at > 0) != pieces[at].startswith("\n"):
         return False
     first = pieces[at].removeprefix("\n")
-    return pieces[end - 1] == first and pieces[end][:1] in {"", "\n"} and _ID.fullmatch(first) is not None
+    return pieces[end - 1] == first and pieces[end].startswith("\n") and _ID.fullmatch(first) is not None
