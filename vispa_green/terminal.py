@@ -5,11 +5,13 @@ Text that users wrote is not ours to change: in the C locale it passes as its ow
 
 from __future__ import annotations
 
+import io
 import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # gsbatch speaks through here, and `typing` would take longer than all it does
     from collections.abc import Mapping
+    from typing import NoReturn, TextIO
 
 PLAIN = {
     "−": "-", "–": "-", "—": "-", "‑": "-", "…": "...", "×": "x", "·": ".", "→": "->", "≤": "<=", "≥": ">=",
@@ -35,6 +37,30 @@ def say(text: str) -> None:
         os.write(2, encoded(text + "\n", os.environ))
     except OSError:
         return
+
+
+def adopt(*streams: TextIO | None) -> None:
+    """Have standard streams write what their reader can show; a closed one is `None`."""
+    register()
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding=charset(os.environ) or None, errors=HANDLER)
+
+
+def end_as_unread() -> NoReturn:
+    """End silently by SIGPIPE, as Slurm's commands do when their reader has gone; a shell calls that 141."""
+    import signal
+
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGPIPE)
+    raise SystemExit(128 + signal.SIGPIPE)  # where the signal is blocked
+
+
+def let_go(stream: TextIO) -> None:
+    """Drop what a stream could not write, so that the end of the program does not fail over it again."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def encoded(text: str, environment: Mapping[str, str]) -> bytes:

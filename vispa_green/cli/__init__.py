@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 import sys
+from contextlib import suppress
 from importlib.metadata import entry_points
+from typing import NoReturn
 
 import click
 
-from vispa_green import __version__
-from vispa_green.errors import VispaGreenError
+from vispa_green import __version__, terminal
+from vispa_green.errors import VispaGreenError, did_you_mean
+from vispa_green.inherited import occupy_closed_streams
+
+PROGRAM = "vispa-green"
+COMPLETION = "_VISPA_GREEN_COMPLETE"
+"""Set by a shell that completes a line; click answers it."""
+INTERRUPTED = 130
 
 
 class Commands(click.Group):
@@ -31,13 +40,22 @@ class Commands(click.Group):
             return command
         return None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; one that there is not is an error that names the nearest."""
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            near = did_you_mean(args[0], self.list_commands(ctx))
+            ctx.fail(f"there is no command {args[0]!r}{near}")
+        return super().resolve_command(ctx, args)
+
 
 def _own() -> set[str]:
     return {m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")}
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="vispa-green")
+@click.version_option(__version__, prog_name=PROGRAM)
 def vispa_green() -> None:
     """What your Slurm jobs cost in energy and CO2, and when the German grid is green.
 
@@ -50,10 +68,55 @@ def vispa_green() -> None:
     """
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Run the command line; an expected failure is one line on stderr and exit code 1."""
+    occupy_closed_streams()
+    terminal.adopt(sys.stdout, sys.stderr)
+    if COMPLETION in os.environ:
+        vispa_green(prog_name=PROGRAM)
+    sys.exit(_finished(_ended(sys.argv[1:])))
+
+
+def _ended(arguments: list[str]) -> int:
+    """Run to the end, whatever it is, and return the exit code."""
     try:
-        vispa_green(prog_name="vispa-green")
+        with vispa_green.make_context(PROGRAM, arguments) as context:
+            vispa_green.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
     except VispaGreenError as error:
-        click.echo(f"vispa-green: {error}", err=True)
-        sys.exit(1)
+        return _failed(str(error))
+    except BrokenPipeError:
+        terminal.end_as_unread()
+    except OSError as error:
+        place = error.filename or "standard output"
+        return _failed(f"{place}: {error.strerror or error}")
+    return 0
+
+
+def _finished(code: int) -> int:
+    """Write what is still to be written; what stdout does not take is one line and exit code 1."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        terminal.end_as_unread()
+    except OSError as error:
+        terminal.let_go(sys.stdout)
+        code = code or _failed(f"standard output: {error.strerror}")
+    with suppress(OSError, ValueError):
+        if sys.stderr is not None:
+            sys.stderr.flush()
+    return code
+
+
+def _failed(text: str) -> int:
+    terminal.say(f"{PROGRAM}: {text}")
+    return 1

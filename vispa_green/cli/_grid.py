@@ -57,7 +57,7 @@ def span_words(duration: timedelta) -> str:
 
 def print_json(body: dict[str, Any]) -> None:
     """Print one JSON document with the version of its schema."""
-    click.echo(json.dumps({"meta": {"version": 1}, **body}, indent=2, ensure_ascii=False))
+    click.echo(json.dumps({"meta": {"version": 1}, **body}, indent=2))
 
 
 def warn(warnings: tuple[str, ...]) -> None:
