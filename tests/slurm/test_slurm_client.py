@@ -134,3 +134,17 @@ def test_what_an_ordinary_user_writes_changes_nobody_elses_record(slurm_cluster:
     assert {key: now["facts"][job]["name"] for key, job in forged.items()} == {
         key: n for key, (n, _) in texts.items()
     }
+
+
+@pytest.mark.slurm
+def test_the_peak_of_three_tasks_is_no_less_than_what_they_held_together(slurm_cluster: Cluster) -> None:
+    """Slurm's MaxRSS is that of the largest task: advice by it had a job killed (findings/use.md W1)."""
+    hold = (
+        "import time; held = bytearray(100 * 2**20); end = time.monotonic() + 6\nwhile time.monotonic() < end: pass"
+    )
+    words = ("-n3", "--mem=3000", "-o", "/dev/null", "-D", "/tmp", "--wrap", f"srun python3 -c '{hold}'")
+    job = slurm_cluster.run("sbatch", "--parsable", *words).stdout.strip()
+    assert slurm_cluster.wait([job], timeout_s=90) == {job: "COMPLETED"}
+    fact = asked(slurm_cluster, f"{job!r},")["facts"][job]
+    assert 300 <= fact["peak_memory_mib"] < 400
+    assert (fact["memory_mib"], fact["exit_code"]) == (3000, "0:0")
