@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from vispa_green.energy.carbon import GridSignal
 from vispa_green.errors import NotCovered
-from vispa_green.green.outlook import Claim, QueueOutlook, outlook
+from vispa_green.green.outlook import CpuClaim, QueueOutlook, outlook
 from vispa_green.model import GridKind, GridValue, JobRequest, Quantity
 from vispa_green.policies import POLICIES
 from vispa_green.policies.capped_delay import CAP, CappedDelay
@@ -99,10 +99,12 @@ def outlooks(draw: st.DrawFn) -> QueueOutlook:
     running, left = [], CPUS
     for width, minutes in draw(st.lists(st.tuples(WIDTHS, MINUTES), max_size=8)):
         if width <= left:
-            running.append(Claim(width, 60 * minutes))
+            running.append(CpuClaim(width, 60 * minutes))
             left -= width
-    waiting = draw(st.lists(st.builds(lambda w, m: Claim(w, 60 * m), WIDTHS, MINUTES), max_size=4))
-    held = draw(st.lists(st.builds(lambda w, m, s: Claim(w, 60 * m, 60 * s), WIDTHS, MINUTES, MINUTES), max_size=4))
+    waiting = draw(st.lists(st.builds(lambda w, m: CpuClaim(w, 60 * m), WIDTHS, MINUTES), max_size=4))
+    held = draw(
+        st.lists(st.builds(lambda w, m, s: CpuClaim(w, 60 * m, 60 * s), WIDTHS, MINUTES, MINUTES), max_size=4)
+    )
     return outlook(T0, CPUS, running, waiting, held, draw(st.integers(0, 6)))
 
 

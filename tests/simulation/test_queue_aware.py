@@ -22,7 +22,7 @@ from vispa_green_sim.workload import Workload
 
 from tests.simulation.traces import KTH, made, trace
 from vispa_green.energy.carbon import GridSignal
-from vispa_green.green.outlook import LIMIT_USED, Claim, outlook
+from vispa_green.green.outlook import LIMIT_USED, CpuClaim, outlook
 from vispa_green.model import GridKind, GridValue, JobRequest, Policy, Quantity
 from vispa_green.policies.best_mean import BestMean
 from vispa_green.policies.queue_aware import QueueAware
@@ -72,7 +72,7 @@ def test_on_an_empty_machine_it_chooses_the_best_mean_of_the_expected_length(
 def test_behind_a_queue_longer_than_its_slack_a_job_is_let_in_at_once(
     values: list[int], minutes: int, cpus: int
 ) -> None:
-    ahead = outlook(T0, CPUS, [Claim(CPUS, 2 * 3600)], [Claim(CPUS, 11 * 3600)])
+    ahead = outlook(T0, CPUS, [CpuClaim(CPUS, 2 * 3600)], [CpuClaim(CPUS, 11 * 3600)])
     assert QueueAware().choose(request(minutes, cpus), signal(values), ahead).start == T0
 
 
@@ -98,14 +98,14 @@ def test_a_full_hour_is_passed_over_for_the_next_green_one() -> None:
     asked = request(200, 16)
     alone = QueueAware().choose(asked, grid, outlook(T0, CPUS, []))
     assert alone.start == T0 + 4 * HOUR
-    taken = Claim(16, 4 * 3600, 4 * 3600)
+    taken = CpuClaim(16, 4 * 3600, 4 * 3600)
     second = QueueAware().choose(asked, grid, outlook(T0, CPUS, [], [], [taken]))
     assert second.start != alone.start
 
 
 def test_a_held_job_waits_for_room_and_pushes_nobody_aside() -> None:
     grid = signal([200] * 24)
-    busy = outlook(T0, CPUS, [Claim(CPUS, 3600)], [Claim(4, 3600)])
+    busy = outlook(T0, CPUS, [CpuClaim(CPUS, 3600)], [CpuClaim(4, 3600)])
     assert QueueAware().choose(request(60), grid, busy).start == T0
     assert T0 < QueueAware().choose(request(60, is_held=True), grid, busy).start <= T0 + HOUR
     assert QueueAware().choose(request(60, slack_hours=0, is_held=True), grid, busy).start == T0

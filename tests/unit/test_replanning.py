@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from vispa_green.answers.queue import QueueSeen
 from vispa_green.energy.carbon import GridSignal
 from vispa_green.errors import NotCovered
-from vispa_green.green.outlook import Claim, QueueOutlook, outlook
+from vispa_green.green.outlook import CpuClaim, QueueOutlook, outlook
 from vispa_green.green.promises import PAUSING
 from vispa_green.green.replanning import MIN_GAIN, MIN_SHIFT, ROUNDING, Decision, Held, LeftAlone, decide, held
 from vispa_green.model import GridKind, GridValue, Move, Promise, Quantity, QueueEntry, Signal
@@ -58,8 +58,8 @@ def signals(draw: st.DrawFn, least: int = 0, most: int = 2) -> dict[Quantity, Si
 
 OUTLOOKS = st.none() | st.builds(
     lambda running, held, reserve: outlook(T0, 16, running, (), held, reserve),
-    st.lists(st.builds(Claim, st.integers(1, 8), st.integers(600, 20_000)), max_size=2),
-    st.lists(st.builds(Claim, st.integers(1, 8), st.integers(600, 9000), st.integers(0, 20_000)), max_size=3),
+    st.lists(st.builds(CpuClaim, st.integers(1, 8), st.integers(600, 20_000)), max_size=2),
+    st.lists(st.builds(CpuClaim, st.integers(1, 8), st.integers(600, 9000), st.integers(0, 20_000)), max_size=3),
     st.integers(0, 8),
 )
 JOBS = st.builds(

@@ -26,7 +26,7 @@ SOON_S = 900
 _SECOND = timedelta(seconds=1)
 
 
-class Claim(NamedTuple):
+class CpuClaim(NamedTuple):
     """CPUs that one job will hold, and for how long."""
 
     cpus: int
@@ -35,7 +35,7 @@ class Claim(NamedTuple):
     """After now; a held job's planned start, 0 for running and waiting jobs."""
 
     @classmethod
-    def of_limit(cls, cpus: int, limit_s: int, ran_s: int | None = None, start_s: int = 0) -> Claim:
+    def of_limit(cls, cpus: int, limit_s: int, ran_s: int | None = None, start_s: int = 0) -> CpuClaim:
         """Return what a job with this time limit is expected to hold; ``ran_s``: it has been running so long."""
         expected_s = max(1, round(limit_s * LIMIT_USED))
         return cls(cpus, expected_s if ran_s is None else max(SOON_S, expected_s - ran_s), start_s)
@@ -86,9 +86,9 @@ class QueueOutlook:
 def outlook(
     at: datetime,
     cpus: int,
-    running: Iterable[Claim],
-    waiting: Sequence[Claim] = (),
-    held: Iterable[Claim] = (),
+    running: Iterable[CpuClaim],
+    waiting: Sequence[CpuClaim] = (),
+    held: Iterable[CpuClaim] = (),
     reserve_cpus: int = 0,
 ) -> QueueOutlook:
     """Return what is known of a machine of ``cpus``.
@@ -107,7 +107,7 @@ def outlook(
     return QueueOutlook(at, cpus, len(waiting), reserve_cpus, queue, plans)
 
 
-def _steps(cpus: int, running: Iterable[Claim]) -> Steps:
+def _steps(cpus: int, running: Iterable[CpuClaim]) -> Steps:
     ending: dict[int, int] = {}
     for claim in running:
         cpus -= claim.cpus

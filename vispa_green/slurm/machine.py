@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from vispa_green.green.outlook import Claim, QueueOutlook, outlook
+from vispa_green.green.outlook import CpuClaim, QueueOutlook, outlook
 from vispa_green.model import JobId, QueueEntry
 from vispa_green.numbers import whole_number
 from vispa_green.slurm.commands import run
@@ -43,18 +43,18 @@ def lay_out(at: datetime, cpus: int, jobs: Iterable[QueueEntry]) -> QueueOutlook
     Jobs held by a user, an admin or a dependency are in nobody's way yet and left out, as is what has ended.
     Waiting tasks of an array count once: until they start they share its id.
     """
-    running, waiting, held = list[Claim](), list[Claim](), list[Claim]()
+    running, waiting, held = list[CpuClaim](), list[CpuClaim](), list[CpuClaim]()
     seen: set[JobId] = set()
     for job in jobs:
         limit_s = round(_length(job).total_seconds())
         if job.state == "RUNNING":
-            running.append(Claim.of_limit(job.cpus, limit_s, ran_s=round(job.used.total_seconds())))
+            running.append(CpuClaim.of_limit(job.cpus, limit_s, ran_s=round(job.used.total_seconds())))
         elif job.state != "PENDING" or job.reason in _NOT_YET or job.job_id in seen:
             continue
         elif job.begin is not None and job.begin > at:
-            held.append(Claim.of_limit(job.cpus, limit_s, start_s=round((job.begin - at).total_seconds())))
+            held.append(CpuClaim.of_limit(job.cpus, limit_s, start_s=round((job.begin - at).total_seconds())))
         else:
-            waiting.append(Claim.of_limit(job.cpus, limit_s))
+            waiting.append(CpuClaim.of_limit(job.cpus, limit_s))
         seen.add(job.job_id)
     return outlook(at, cpus, running, waiting, held)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import accumulate
 
-from vispa_green.green.outlook import Claim, QueueOutlook, outlook
+from vispa_green.green.outlook import CpuClaim, QueueOutlook, outlook
 from vispa_green.model import JobRequest, Policy
 from vispa_green_sim.forecasts import Forecasts
 from vispa_green_sim.gate import QueueView
@@ -73,12 +73,12 @@ class PolicyGate:
         """Return the machine ahead as production would know it: by time limits, without the job itself."""
         processors, request = self._processors, self._request_s
         running = [
-            Claim.of_limit(processors[other], request[other], now - (end - request[other]))
+            CpuClaim.of_limit(processors[other], request[other], now - (end - request[other]))
             for end, other in view.running
         ]
-        waiting = [Claim.of_limit(processors[other], request[other]) for other in view.waiting]
+        waiting = [CpuClaim.of_limit(processors[other], request[other]) for other in view.waiting]
         held = [
-            Claim.of_limit(processors[other], request[other], start_s=max(0, planned - now))
+            CpuClaim.of_limit(processors[other], request[other], start_s=max(0, planned - now))
             for other, planned in self.planned_s.items()
             if other != job
         ]
