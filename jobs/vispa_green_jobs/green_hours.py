@@ -16,14 +16,14 @@ from itertools import pairwise
 from pathlib import Path
 
 from vispa_green.answers.grid import ledger_at, what_is_known
-from vispa_green.errors import NotCovered, UsageError
+from vispa_green.errors import NotCovered
 from vispa_green.green.planning import PREFERENCE
 from vispa_green.green.promises import PAUSING
 from vispa_green.green.stretches import PausableWork, Stretch, stretches
 from vispa_green.model import Promise, Signal
 from vispa_green.session import Session
 from vispa_green.times.local_zone import local_zone
-from vispa_green.times.slurm_time import parse_duration, parse_time
+from vispa_green.times.slurm_time import finite_duration, parse_duration, parse_time
 from vispa_green.times.time_limit import within
 from vispa_green_jobs.files import write_whole
 from vispa_green_jobs.record import Segment, moment
@@ -33,6 +33,7 @@ FILE = "resume-at"
 
 PLANNING_LIMIT_S = 60.0
 """A node without a way to the internet finds that out slowly; the ledger may know the grid all the same."""
+_SECOND = timedelta(seconds=1)
 EARLY = timedelta(seconds=60)
 """A segment that began so long before its planned start was not held back by Slurm."""
 
@@ -48,12 +49,12 @@ class GreenHours:
     @classmethod
     def of(cls, finish_by: str | None, max_delay: str | None, work: str, restart: str, now: datetime) -> GreenHours:
         """Read what a user said, one limit at least; raise `UsageError` for what is no time or no finite length."""
-        length, limits = _length(work), []
+        length, limits = finite_duration(work, "its work", least=_SECOND), []
         if finish_by is not None:
             limits.append(_moment_of(finish_by, now))
         if max_delay is not None:
-            limits.append(now + _length(max_delay) + length)
-        return cls(min(limits), length, _length(restart))
+            limits.append(now + finite_duration(max_delay, "its longest delay", least=_SECOND) + length)
+        return cls(min(limits), length, finite_duration(restart, "a restart", least=_SECOND))
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -193,13 +194,6 @@ def _moment_of(text: str, now: datetime) -> datetime:
     except ValueError:
         return parse_time(text, now, local_zone(os.environ))
     return parse_time(text, now, local_zone(os.environ)) if exact.tzinfo is None else exact.astimezone(UTC)
-
-
-def _length(text: str) -> timedelta:
-    length = parse_duration(text)
-    if not length:
-        raise UsageError(f"{text!r} has to be a finite length greater than zero")
-    return length
 
 
 def _shown(when: datetime) -> str:

@@ -129,6 +129,92 @@ def test_a_binding_is_the_jobs_own_or_it_is_asked_for_alone(written: list[Writte
         assert parse_alone(record, entry) == {"n1": whole}
 
 
+@pytest.mark.parametrize("project", ["", "*", "**", "(null)", "a b\nJobId=1 "])
+def test_a_project_of_any_kind_leaves_the_binding_its_own(project: str) -> None:
+    """``*`` marks a project that the user did not name, also where he has none."""
+    job = replace(PLAIN, project=project)
+    (entry,) = squeue.parse_squeue(squeue_text([job]), TOKEN).records
+    assert parse_bindings(scontrol_record(1, job), [entry])[1] == []
+
+
+NONSENSE = ("²", "٣", "-1", "1e9", "1.2.3", "9" * 20, "n[0-99999999]", "n[10-08]", "n[", "a b", "4h", "\x1b[31m")
+
+
+def with_field(text: str, fields: Sequence[str], field: str, value: str) -> str:
+    """Change a field of the first record."""
+    pieces = text.split(TOKEN)
+    pieces[fields.index(field)] = value
+    return TOKEN.join(pieces)
+
+
+@pytest.mark.parametrize("value", NONSENSE)
+@pytest.mark.parametrize(
+    "field",
+    ["UID", "State", "ExitCode", "Submit", "Start", "End", "ElapsedRaw", "TimelimitRaw", "AllocCPUS", "ReqMem"],
+)
+def test_a_field_of_sacct_that_makes_no_sense_costs_its_record_alone(field: str, value: str) -> None:
+    answer = jobs.parse_sacct(with_field(sacct_text([PLAIN, PLAIN]), jobs.FIELDS, field, value), TOKEN)
+    assert [fact.job_id for fact in answer.records] == ["2"]
+    (fault,) = answer.faults
+    assert fault.startswith("sacct: the record of job 1 was left out")
+    assert fault.isprintable()
+
+
+@pytest.mark.parametrize("value", NONSENSE)
+@pytest.mark.parametrize(
+    "field", ["JobArrayID", "UserID", "State", "SubmitTime", "EligibleTime", "TimeLimit", "TimeUsed", "NumCPUs"]
+)
+def test_a_field_of_squeue_that_makes_no_sense_costs_its_record_alone(field: str, value: str) -> None:
+    answer = squeue.parse_squeue(with_field(squeue_text([PLAIN, PLAIN]), squeue.FIELDS, field, value), TOKEN)
+    assert [entry.job_id for entry in answer.records] == ["2"]
+    (fault,) = answer.faults
+    assert fault.startswith("squeue: the record of job 1 was left out")
+    assert fault.isprintable()
+
+
+@pytest.mark.parametrize("value", ["n[0-99999999]", "n[10-08]", "n[", "n[²]"])
+def test_nodes_that_make_no_sense_cost_their_record_alone(value: str) -> None:
+    facts = jobs.parse_sacct(with_field(sacct_text([PLAIN, PLAIN]), jobs.FIELDS, "NodeList", value), TOKEN)
+    queue = squeue.parse_squeue(with_field(squeue_text([PLAIN, PLAIN]), squeue.FIELDS, "NodeList", value), TOKEN)
+    assert [fact.job_id for fact in facts.records] == [entry.job_id for entry in queue.records] == ["2"]
+
+
+def test_in_a_damaged_stretch_no_number_is_taken_for_a_jobs_id() -> None:
+    """Fields further on may hold the same number twice, as far apart as the ids: no record begins within a line."""
+    line = squeue_text([PLAIN])
+    broken = line.replace(f"{TOKEN}RUNNING", "RUNNING", 1)  # one field too few: all that follow are shifted
+    answer = squeue.parse_squeue(broken + squeue_text([PLAIN, PLAIN]), TOKEN)
+    assert [entry.job_id for entry in answer.records] == ["1", "2"]
+    assert answer.faults == ("squeue: a record was left out, its fields are not those that were asked for",)
+
+
+def test_a_record_that_breaks_off_does_not_take_the_next_with_it() -> None:
+    first, second = (line + "\n" for line in squeue_text([PLAIN, PLAIN]).split("\n")[:2])
+    for end in range(1, len(first) - 1):
+        answer = squeue.parse_squeue(first[:end] + "\n" + second, TOKEN)
+        assert [entry.job_id for entry in answer.records] == ["2"]
+        assert len(answer.faults) == 1
+
+
+def test_a_job_that_comes_twice_is_left_out() -> None:
+    """Whoever reads the separator from sacct's command line in time can add a record, not take one away."""
+    once = sacct_text([PLAIN, PLAIN])
+    answer = jobs.parse_sacct(once + sacct_text([replace(PLAIN, name="stolen")]), TOKEN)
+    assert [fact.job_id for fact in answer.records] == ["2"]
+    assert answer.faults == ("sacct: job 1 was left out, it comes twice",)
+
+
+def test_a_fact_of_another_user_than_the_agent_saw_is_not_believed() -> None:
+    facts = jobs.parse_sacct(sacct_text([PLAIN] * 4), TOKEN).records
+    seen: dict[str, int] = {"1": 1001, "2": 4711}  # the third ran where no agent is
+    facts[3] = replace(facts[3], uid=None)
+    answer = jobs.believed(facts, lambda fact: seen.get(fact.job_id))
+    assert [fact.job_id for fact in answer.records] == ["1", "3", "4"]
+    assert answer.faults == (
+        "slurm: what it says of job 2 was left out: it names the user with uid 1002, but the job ran under uid 4711",
+    )
+
+
 PARSERS: dict[str, tuple[Callable[[str], object], str]] = {
     "sacct": (partial(jobs.parse_sacct, token=TOKEN), sacct_text([PLAIN, PLAIN])),
     "squeue": (partial(squeue.parse_squeue, token=TOKEN), squeue_text([PLAIN, PLAIN])),

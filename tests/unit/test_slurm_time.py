@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vispa_green.errors import TimeFormatError
-from vispa_green.times.slurm_time import parse_duration, parse_time
+from vispa_green.times.slurm_time import finite_duration, parse_duration, parse_time
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 22, 7, 35, 30, tzinfo=UTC)
@@ -135,3 +135,9 @@ def test_a_bare_time_of_day_is_never_past(wall: datetime, hour: int, minute: int
     now = wall.replace(tzinfo=UTC)
     moment = parse_time(f"{hour}:{minute:02d}", now, BERLIN)
     assert now < moment <= now + timedelta(hours=26)
+
+
+@pytest.mark.parametrize("text", ["UNLIMITED", "-1", "0", "٣", "4²"])
+def test_a_length_that_has_to_be_finite_is_none_of_these(text: str) -> None:
+    with pytest.raises(TimeFormatError):
+        finite_duration(text, "a length", least=timedelta(seconds=1))

@@ -9,9 +9,7 @@ from typing import Any
 import click
 
 from vispa_green.answers.grid import GridKnowledge, ledger_at, what_is_known
-from vispa_green.errors import UsageError
 from vispa_green.session import Session
-from vispa_green.times.slurm_time import parse_duration
 
 UNIT = {"gco2_per_kwh": "g CO2/kWh", "renewable_share_pct": "% renewable"}
 
@@ -26,14 +24,6 @@ def known_of(session: Session, start: datetime, end: datetime, *, always_ask: bo
     finally:
         if ledger is not None:
             ledger.close()
-
-
-def finite(text: str, what: str) -> timedelta:
-    """Return a duration; raise `UsageError` for an unlimited one."""
-    duration = parse_duration(text)
-    if duration is None:
-        raise UsageError(f"{what} has to be finite, not {text!r}")
-    return duration
 
 
 def stamp(moment: datetime | None) -> str | None:

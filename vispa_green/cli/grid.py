@@ -10,13 +10,14 @@ from typing import Any
 import click
 
 from vispa_green.answers.grid import GridKnowledge
-from vispa_green.cli._grid import UNIT, finite, known_of, print_json, rounded, span_words, stamp, warn
+from vispa_green.cli._grid import UNIT, known_of, print_json, rounded, span_words, stamp, warn
 from vispa_green.cli._options import config_option, json_option
 from vispa_green.energy.carbon import GridSignal
 from vispa_green.errors import GridError
 from vispa_green.model import GridValue, Quantity
 from vispa_green.session import Session, open_session
 from vispa_green.times.local_zone import local_zone
+from vispa_green.times.slurm_time import finite_duration
 
 BAR = 40
 FULL_SCALE = {Quantity.CARBON_INTENSITY: 800.0, Quantity.RENEWABLE_SHARE: 100.0}
@@ -97,7 +98,7 @@ def fetch(back: str, config_file: Path | None, *, as_json: bool) -> None:
     """
     session = open_session(config_file)
     moment = session.now.utc
-    start, end = moment - finite(back, "--back"), moment + timedelta(hours=48)
+    start, end = moment - finite_duration(back, "--back"), moment + timedelta(hours=48)
     known = known_of(session, start, end, always_ask=True)
     fresh = {q: [v for v in values if v.fetched_at == moment] for q, values in known.values.items()}
     counts = {quantity.value: len(values) for quantity, values in fresh.items()}

@@ -10,14 +10,14 @@ from typing import Any
 import click
 
 from vispa_green.answers.queue import what_lies_ahead
-from vispa_green.cli._grid import UNIT, finite, known_of, print_json, rounded, span_words, stamp, warn
+from vispa_green.cli._grid import UNIT, known_of, print_json, rounded, span_words, stamp, warn
 from vispa_green.cli._options import config_option, json_option
 from vispa_green.green.planning import GridMeans, Plan, Wish
 from vispa_green.green.planning import plan as make_plan
 from vispa_green.policies import POLICIES
 from vispa_green.session import open_session
 from vispa_green.times.local_zone import local_zone
-from vispa_green.times.slurm_time import parse_time
+from vispa_green.times.slurm_time import finite_duration, parse_time
 
 
 @click.command("plan")
@@ -53,10 +53,10 @@ def command(
     session = open_session(config_file)
     now, green, zone = session.now.utc, session.config.green, local_zone(os.environ)
     wish = Wish(
-        finite(duration or green.default_duration, "a planned duration"),
+        finite_duration(duration or green.default_duration, "a planned duration"),
         parse_time(finish_by, now, zone) if finish_by else None,
-        finite(max_delay, "a delay") if max_delay else None,
-        finite(green.queue_margin, "[green] queue_margin"),
+        finite_duration(max_delay, "a delay") if max_delay else None,
+        finite_duration(green.queue_margin, "[green] queue_margin"),
         cpus,
     )
     name = policy or green.policy

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from vispa_green.config import Config
-from vispa_green.errors import SlurmError, UsageError
+from vispa_green.errors import SlurmError, TimeFormatError
 from vispa_green.gsbatch.argv import CommandLine
 from vispa_green.gsbatch.script import Head
 from vispa_green.slurm.commands import run
-from vispa_green.times.slurm_time import parse_duration
+from vispa_green.times.slurm_time import finite_duration, parse_duration
 
 _SHOW = ("scontrol", "show", "partition", "--oneliner")
 
@@ -42,7 +42,7 @@ def job_length(
         partitions = partitions or (head.values("partition") or [""])[0]
         try:
             limit = partition_limit(run(_SHOW, timeout_s=config.slurm.timeout_s), partitions)
-        except SlurmError:
+        except (SlurmError, TimeFormatError):
             limit = None
         if limit:
             return limit, ()
@@ -68,7 +68,5 @@ def partition_limit(records: str, partitions: str) -> timedelta | None:
 
 def _guess(config: Config, why: str) -> tuple[timedelta, tuple[str, ...]]:
     text = config.green.default_duration
-    duration = parse_duration(text)
-    if not duration:
-        raise UsageError(f"[green] default_duration has to be a finite length, not {text!r}")
+    duration = finite_duration(text, "[green] default_duration", least=timedelta(seconds=1))
     return duration, (f"{why}, so it is planned as {text} long; say --time to plan better",)

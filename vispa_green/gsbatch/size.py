@@ -7,8 +7,12 @@ from itertools import zip_longest
 
 from vispa_green.gsbatch.argv import CommandLine
 from vispa_green.gsbatch.script import Head
+from vispa_green.numbers import whole_number
 
 Options = Mapping[str, tuple[str | None, ...]]
+
+_MOST = 2**24
+"""More tasks or nodes than sbatch takes."""
 
 
 def job_cpus(line: CommandLine, head: Head) -> int:
@@ -31,4 +35,4 @@ def _first_number(options: Options, name: str) -> int | None:
     """Return the number an option starts with: of ``--nodes=2-4`` the smallest that will do."""
     text = (options.get(name) or ("",))[-1] or ""
     number = text.partition("-")[0]
-    return int(number) if number.isdigit() else None
+    return whole_number(number, most=_MOST)

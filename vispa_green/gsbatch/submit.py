@@ -10,7 +10,7 @@ import signal
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from typing import NamedTuple
 
 from vispa_green import host
@@ -29,7 +29,7 @@ from vispa_green.model import Promise, Quantity
 from vispa_green.policies import POLICIES
 from vispa_green.session import Session, open_session
 from vispa_green.times.local_zone import local_zone
-from vispa_green.times.slurm_time import parse_duration, parse_time
+from vispa_green.times.slurm_time import finite_duration, parse_time
 from vispa_green.times.time_limit import within
 
 PLANNING_LIMIT_S = 10.0
@@ -100,8 +100,8 @@ def _prepare(line: CommandLine, head: Head, wishes: Wishes) -> Prepared:
     wish = Wish(
         duration,
         _deadline(wishes.finish_by, now) if wishes.finish_by else None,
-        _finite(wishes.max_delay, "a delay") if wishes.max_delay else None,
-        _finite(green.queue_margin, "[green] queue_margin"),
+        finite_duration(wishes.max_delay, "a delay") if wishes.max_delay else None,
+        finite_duration(green.queue_margin, "[green] queue_margin"),
         job_cpus(line, head),
     )
     end = max(wish.request(now).finish_by, now + duration)
@@ -125,13 +125,6 @@ def _deadline(text: str, now: datetime) -> datetime:
     if deadline <= now:
         raise UsageError(f"the deadline {text} has passed; give one that lies ahead, e.g. +24h")
     return deadline
-
-
-def _finite(text: str, what: str) -> timedelta:
-    duration = parse_duration(text)
-    if duration is None:
-        raise UsageError(f"{what} has to be finite, not {text!r}")
-    return duration
 
 
 def _begin(made: Plan) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from vispa_green.slurm.squeue import entries
 Held = dict[JobId, dict[str, Binding]]
 """By job and node."""
 
-MOST_ALONE = 16
+MOST_ALONE = 256
 """More jobs are not asked for one by one."""
 
 _SHOW = ("scontrol", "-o", "-d", "show", "job")
@@ -40,7 +40,6 @@ _SUBMITTED = re.compile(r" SubmitTime=([0-9]+) ")
 _END = " MinCPUsNode="
 _HELD = re.compile(r"\sNodes=(\S+) CPU_IDs=(\S+) Mem=\S+ GRES=(\S*)")
 _GPU_INDEX = re.compile(r"(?:^|,)gpu(?::[^,:()]+)*\(IDX:([0-9,-]+)\)")
-_NOTHING_HELD = frozenset({"PENDING", "CANCELLED"})
 
 
 def bindings(*, timeout_s: float) -> Answer[Held]:
@@ -130,8 +129,9 @@ def _allocation(text: str, at: int, entry: QueueEntry) -> str | None:
 
 
 def _own_words(entry: QueueEntry) -> re.Pattern[str]:
-    account, project = (re.escape(text) if text else r"\(null\)" for text in (entry.account, entry.project))
-    return re.compile(rf"{account} QOS=\S*(?: WCKey=\*?{project})? JobState=[A-Z_]+ ")
+    account = re.escape(entry.account) if entry.account else r"\(null\)"
+    project = re.escape(entry.project) if entry.project else r"(?:\(null\))?"
+    return re.compile(rf"{account} QOS=\S*(?: WCKey=\*?{project})? JobState=[A-Z_]+(?= )")
 
 
 def _by_node(allocation: str, entry: QueueEntry) -> dict[str, Binding] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -68,6 +69,25 @@ def job_facts(query: JobQuery, *, timeout_s: float) -> Answer[list[JobFact]]:
         known.records + [fact for fact in waiting if _asked_for(fact, query)],
         known.faults + queue.faults,
     )
+
+
+def believed(facts: Iterable[JobFact], seen_uid: Callable[[JobFact], int | None]) -> Answer[list[JobFact]]:
+    """Return the facts whose user is the one under whom the agent saw the job run; the others are faults.
+
+    ``seen_uid`` returns that user's number, ``None`` for a job that no agent saw: then Slurm's word stands.
+    """
+    kept: list[JobFact] = []
+    faults: list[str] = []
+    for fact in facts:
+        seen = seen_uid(fact)
+        if seen is None or fact.uid is None or seen == fact.uid:
+            kept.append(fact)
+        else:
+            faults.append(
+                f"slurm: what it says of job {fact.display_id} was left out: it names the user with uid {fact.uid},"
+                f" but the job ran under uid {seen}"
+            )
+    return Answer(kept, told(faults, "slurm"))
 
 
 def sacct_command(query: JobQuery, token: str) -> list[str]:

@@ -30,6 +30,7 @@ MOST = 2**32
 
 _ID = re.compile(r"[0-9]{1,10}(?:\.[0-9A-Za-z+_]{1,32})?")
 _NO_TIME = frozenset({"", "0", "N/A", "NONE", "None", "Unknown"})
+_SPAN = re.compile(r"UNLIMITED|[0-9][0-9:-]*")
 _NO_SPAN = frozenset({"", "NOT_SET", "Partition_Limit", "INVALID"})
 _NO_COUNT = frozenset({"", "0", "N/A", "4294967294", "4294967295"})
 """The last two are Slurm's marks for what is not set; squeue prints them for jobs that have not started."""
@@ -120,6 +121,8 @@ def duration(record: Record, field: str) -> timedelta | None:
     """Return a span as Slurm prints it, ``None`` for one without an end, of decades, or not yet set."""
     if record[field] in _NO_SPAN or _DECADES.fullmatch(record[field]):
         return None
+    if not _SPAN.fullmatch(record[field]):
+        raise damaged(record, field)
     try:
         return parse_duration(record[field])
     except TimeFormatError:
@@ -138,22 +141,25 @@ def _cut(text: str, fields: Sequence[str], token: str) -> Iterator[Record | None
     pieces = text.split(token)
     width, last, at = len(fields), len(pieces) - 1, 0
     while at < last:
-        if _is_record(pieces, at, width):
-            yield dict(zip(fields, (pieces[at].removeprefix("\n"), *pieces[at + 1 : at + width]), strict=True))
-            at += width
-            continue
-        yield None
-        at = next((later for later in range(at + 1, last) if _is_record(pieces, later, width)), last)
-        if at == last:
-            return
+        before, _, first = pieces[at].rpartition("\n")
+        if before or not _is_record(pieces, at, width):
+            yield None
+            at = next((later for later in range(at, last) if _is_record(pieces, later, width)), last)
+            if at == last:
+                return
+            first = pieces[at].rpartition("\n")[2]
+        yield dict(zip(fields, (first, *pieces[at + 1 : at + width]), strict=True))
+        at += width
     if pieces[last].strip():
         yield None
 
 
 def _is_record(pieces: Sequence[str], at: int, width: int) -> bool:
-    """Say whether a whole record begins with this piece: at the start of a line, and with its own id at its end."""
+    """Say whether a whole record begins with the last line of this piece: its own id is at its end, too."""
     end = at + width
-    if end >= len(pieces) or (at > 0) != pieces[at].startswith("\n"):
+    if end >= len(pieces) or not pieces[end].startswith("\n"):
         return False
-    first = pieces[at].removeprefix("\n")
-    return pieces[end - 1] == first and pieces[end].startswith("\n") and _ID.fullmatch(first) is not None
+    _, line_end, first = pieces[at].rpartition("\n")
+    if at > 0 and not line_end:
+        return False
+    return pieces[end - 1] == first and _ID.fullmatch(first) is not None

@@ -23,8 +23,8 @@ TIME_FORMS = (
 LONGEST = timedelta(days=36525)
 
 _UNLIMITED = frozenset({"unlimited", "infinite", "-1"})
-_CLOCK = re.compile(r"(?:(?P<days>\d{1,9})-)?(?P<fields>\d{1,9}(?::\d{1,9}){0,2})?")
-_COUNTED = re.compile(r"\s*(\d{1,9})(?!\d)\s*([a-z]*)")
+_CLOCK = re.compile(r"(?:(?P<days>\d{1,9})-)?(?P<fields>\d{1,9}(?::\d{1,9}){0,2})?", re.ASCII)
+_COUNTED = re.compile(r"\s*(\d{1,9})(?!\d)\s*([a-z]*)", re.ASCII)
 _UNITS = {
     "s": timedelta(seconds=1),
     "m": timedelta(minutes=1),
@@ -53,7 +53,8 @@ _PIECE = re.compile(
     r"|(?P<m2>\d{1,2})\.(?P<d2>\d{1,2})(?:\.(?P<y2>\d{2}))?(?![\d.])"
     r"|(?P<m3>\d{2})(?P<d3>\d{2})(?P<y3>\d{2})?(?!\d))"
     r"|(?P<word>[a-su-z][a-z]*|t[a-z]+)"
-    r"|(?P<join>\s+|t(?=\d)|-(?=\d))"
+    r"|(?P<join>\s+|t(?=\d)|-(?=\d))",
+    re.ASCII,
 )
 
 
@@ -69,6 +70,19 @@ def parse_duration(text: str) -> timedelta | None:
     duration = _clock_duration(plain) if _CLOCK.fullmatch(plain) else _counted(plain, allow_bare=False)
     if not plain or duration is None or duration > LONGEST:
         raise TimeFormatError(f"{text!r} is no duration; accepted are {DURATION_FORMS}")
+    return duration
+
+
+def finite_duration(text: str, what: str, *, least: timedelta = timedelta(0)) -> timedelta:
+    """Return the duration; raise `TimeFormatError` for an unlimited one, or one shorter than ``least``, too.
+
+    ``what`` says in the error what the text is of.
+    """
+    duration = parse_duration(text)
+    if duration is None:
+        raise TimeFormatError(f"{what} has to be finite, not {text!r}")
+    if duration < least:
+        raise TimeFormatError(f"{what} has to be at least {least.total_seconds():g} s long, not {text!r}")
     return duration
 
 
