@@ -26,7 +26,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 
@@ -123,5 +122,7 @@ class MailError(VispaGreenError):
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
     """Return `` – did you mean X?`` for the nearest known word, or an empty string."""
+    import difflib  # where all is spelt well, nobody waits for it
+
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f" – did you mean {near[0]!r}?" if near else ""

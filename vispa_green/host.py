@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,7 +64,7 @@ class Host:
 
 def short_name() -> str:
     """Return the host name as Slurm spells a NodeName by default."""
-    return socket.gethostname().split(".", 1)[0]
+    return os.uname().nodename.split(".", 1)[0]
 
 
 def state_directory(uid: int, environment: Mapping[str, str]) -> Path:

@@ -82,13 +82,12 @@ def _ended(arguments: list[str]) -> int:
     try:
         with vispa_green.make_context(PROGRAM, arguments) as context:
             vispa_green.invoke(context)
-    except click.exceptions.Exit as end:
+    except (click.exceptions.Exit, click.ClickException) as end:
+        if isinstance(end, click.ClickException):
+            end.show()
         return end.exit_code
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except VispaGreenError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
 import shlex
@@ -16,7 +15,6 @@ from typing import NamedTuple
 from vispa_green import host
 from vispa_green.answers.grid import ledger_at, what_is_known
 from vispa_green.answers.promises import keep_note
-from vispa_green.answers.queue import what_lies_ahead
 from vispa_green.errors import UsageError
 from vispa_green.green.planning import Plan, Wish, plan
 from vispa_green.gsbatch import sbatch
@@ -25,7 +23,7 @@ from vispa_green.gsbatch.length import job_length
 from vispa_green.gsbatch.script import Head
 from vispa_green.gsbatch.size import job_cpus
 from vispa_green.inherited import restore_environment
-from vispa_green.model import Promise, Quantity
+from vispa_green.model import Outlook, Policy, Promise, Quantity
 from vispa_green.policies import POLICIES
 from vispa_green.session import Session, open_session
 from vispa_green.times.local_zone import local_zone
@@ -112,12 +110,20 @@ def _prepare(line: CommandLine, head: Head, wishes: Wishes) -> Prepared:
         if ledger is not None:
             ledger.close()
     policy = POLICIES.load(green.policy)()
-    ahead, unasked = what_lies_ahead(policy, session.config.slurm, now)
+    ahead, unasked = _ahead(policy, session, now)
     made = plan(wish, now, known.signals(), green.policy, policy, ahead)
     remarks += unasked
     if made.window.mean is None:
         remarks += known.warnings[:1]
     return Prepared(made, session, remarks)
+
+
+def _ahead(policy: Policy, session: Session, now: datetime) -> tuple[Outlook | None, tuple[str, ...]]:
+    if not policy.looks_at_queue:
+        return None, ()
+    from vispa_green.answers.queue import what_lies_ahead
+
+    return what_lies_ahead(policy, session.config.slurm, now)
 
 
 def _deadline(text: str, now: datetime) -> datetime:
@@ -210,7 +216,7 @@ def _promise(job_id: str, made: Plan) -> Promise:
     window = made.window
     return Promise(
         job_id,
-        getpass.getuser(),
+        host.user_name(os.getuid()),
         made.request.earliest,
         window.start,
         made.request.duration,
