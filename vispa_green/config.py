@@ -1,6 +1,8 @@
 """The configuration file: TOML into frozen values; a key we do not know is an error that names the nearest.
 
-Each setting is declared once, here, with its default. ``VISPA_GREEN_CONFIG`` names the file, else
+Each setting is declared once, with its default: those of the program here, those of a variant (a meter, a
+grid provider, a policy …) in the variant's own file. A table such as ``[grid.csv]`` belongs to the variant of
+that name and is read when that is made. ``VISPA_GREEN_CONFIG`` names the file, else
 ``/etc/vispa-green/config.toml`` is read where it exists, else the defaults hold.
 """
 
@@ -8,155 +10,174 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
-
-from vispa_green.errors import ConfigError, did_you_mean
+from vispa_green.errors import ConfigError
+from vispa_green.settings import (
+    duration,
+    flag,
+    number,
+    one_of,
+    place,
+    read,
+    table,
+    text,
+    whole,
+    words,
+    zone,
+)
 
 CONFIG_VARIABLE = "VISPA_GREEN_CONFIG"
 SITE_FILE = Path("/etc/vispa-green/config.toml")
 
-Seconds = Annotated[float, Field(gt=0)]
+VARIANT_TABLES = ("attribution", "green", "grid", "idle_policies", "ledger", "meters", "trackers")
+"""Tables whose own tables belong to the variants of their names."""
+
+Options = Mapping[str, Mapping[str, Any]]
+"""The tables of variants by name, as they stand in the file."""
 
 
-class Section(BaseModel):
-    """One table of the file."""
+@dataclass(frozen=True, slots=True)
+class ClusterSection:
+    """Which cluster this is, and whose days its account is told by."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ClusterSection(Section):
-    """Which cluster this is."""
-
-    name: str = "cluster"
+    name: str = text("cluster")
+    timezone: str = text("Europe/Berlin", zone)
 
 
-class HostSection(Section):
+@dataclass(frozen=True, slots=True)
+class AccessSection:
+    """Who may see others' jobs: ``slurm`` follows its ``PrivateData``. Root and ``admins`` see everything."""
+
+    others: str = one_of("slurm", "never", "always")
+    admins: tuple[str, ...] = words()
+
+
+@dataclass(frozen=True, slots=True)
+class HostSection:
     """This node, and where its kernel shows itself. An empty name means the short host name."""
 
-    name: str = ""
-    sysfs_root: Path = Path("/sys")
-    procfs_root: Path = Path("/proc")
-    cgroup_root: Path = Path("/sys/fs/cgroup")
+    name: str = text("")
+    sysfs_root: Path = place("/sys")
+    procfs_root: Path = place("/proc")
+    cgroup_root: Path = place("/sys/fs/cgroup")
 
 
-class AgentSection(Section):
+@dataclass(frozen=True, slots=True)
+class AgentSection:
     """The agent's pace: a reading each ``interval_s``, a look for new and ended jobs each ``scan_s``."""
 
-    interval_s: Annotated[float, Field(gt=0, le=60)] = 10.0
-    scan_s: Annotated[float, Field(gt=0, le=5)] = 0.25
-    spool_dir: Path | None = None
-    trackers: tuple[str, ...] = ("cgroup_v1", "cgroup_v2", "process_environ")
+    interval_s: float = number(10.0, above=0, at_most=60)
+    scan_s: float = number(0.25, above=0, at_most=5)
+    spool_dir: Path | None = place(None)
+    trackers: tuple[str, ...] = words("cgroup_v1", "cgroup_v2", "process_environ")
 
 
-class LedgerSection(Section):
-    """Where the account is kept; empty means the default of this user (see `vispa_green.host`)."""
+@dataclass(frozen=True, slots=True)
+class LedgerSection:
+    """Where the account is kept; empty means the default of this user (see `vispa_green.host`).
 
-    url: str = ""
+    After ``keep_raw_days`` `vispa-green ledger prune` takes out raw rows; 0 keeps them for ever.
+    """
 
-
-class EstimateSection(Section):
-    """The declared power model for a node whose counters cannot be read."""
-
-    idle_watts: Annotated[float, Field(ge=0)] = 60.0
-    watts_per_core: Annotated[float, Field(ge=0)] = 6.0
+    url: str = text("")
+    keep_raw_days: int = whole(0, at_least=0, at_most=36_500)
 
 
-class MetersSection(Section):
+@dataclass(frozen=True, slots=True)
+class MetersSection:
     """Which energy sources are read, in order of preference."""
 
-    enabled: tuple[str, ...] = ("rapl", "nvml", "estimate")
-    estimate: EstimateSection = EstimateSection()
+    enabled: tuple[str, ...] = words("rapl", "nvml", "estimate")
 
 
-class AttributionSection(Section):
-    """How energy becomes the jobs'; a table named after a model holds that model's options."""
+@dataclass(frozen=True, slots=True)
+class AttributionSection:
+    """How energy becomes the jobs'."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    model: str = "cpu_time"
-    idle_policy: str = "allocated"
-    idle_power: dict[str, float] = {}
+    model: str = text("cpu_time")
+    idle_policy: str = text("allocated")
 
 
-class CsvGridSection(Section):
-    """A recorded series; see `vispa_green.grid.csv` for its columns."""
-
-    path: Path | None = None
-
-
-class EnergyChartsSection(Section):
-    """The public service of Fraunhofer ISE."""
-
-    base_url: str = "https://api.energy-charts.info"
-    country: str = "de"
-    timeout_s: Seconds = 5.0
-    retries: Annotated[int, Field(ge=0, le=5)] = 2
-    max_retry_after_s: Annotated[float, Field(ge=0)] = 10.0
-
-
-class GridSection(Section):
+@dataclass(frozen=True, slots=True)
+class GridSection:
     """Where grid data comes from, best source first."""
 
-    providers: tuple[str, ...] = ("energy_charts",)
-    refresh_s: Seconds = 900.0
-    csv: CsvGridSection = CsvGridSection()
-    energy_charts: EnergyChartsSection = EnergyChartsSection()
+    providers: tuple[str, ...] = words("energy_charts")
+    refresh_s: float = number(900.0, above=0)
 
 
-class GreenSection(Section):
+@dataclass(frozen=True, slots=True)
+class GreenSection:
     """Site defaults of green submission. An empty delay leaves jobs alone unless their user asks."""
 
-    policy: str = "best_mean"
-    default_max_delay: str = ""
-    default_duration: str = "1:00:00"
-    queue_margin: str = "0"
+    policy: str = text("best_mean")
+    default_max_delay: str = text("", duration)
+    default_duration: str = text("1:00:00", duration)
+    queue_margin: str = text("0", duration)
 
 
-class PromisesSection(Section):
-    """Where users' promises reach the site: a drop directory, root's and of mode 1733; none: each keeps his own."""
+@dataclass(frozen=True, slots=True)
+class PromisesSection:
+    """Where users leave their promises for the agent to collect; none keeps them in each user's own spool."""
 
-    spool_dir: Path | None = None
+    spool_dir: Path | None = place(None)
 
 
-class SlurmSection(Section):
+@dataclass(frozen=True, slots=True)
+class SlurmSection:
     """How Slurm's own commands are used."""
 
-    enabled: bool = True
-    timeout_s: Seconds = 10.0
+    enabled: bool = flag(default=True)
+    timeout_s: float = number(10.0, above=0)
 
 
-class MailSection(Section):
+@dataclass(frozen=True, slots=True)
+class MailSection:
     """How weekly reports reach their readers."""
 
-    host: str = "localhost"
-    port: Annotated[int, Field(gt=0, lt=65536)] = 25
-    starttls: bool = False
-    username: str = ""
-    password_file: Path | None = None
-    sender: str = "vispa-green@localhost"
-    domain: str = "localhost"
-    timeout_s: Seconds = 30.0
-    timezone: str = "Europe/Berlin"
+    host: str = text("localhost")
+    port: int = whole(25, at_least=1, at_most=65535)
+    starttls: bool = flag(default=False)
+    username: str = text("")
+    password_file: Path | None = place(None)
+    sender: str = text("vispa-green@localhost")
+    domain: str = text("localhost")
+    timeout_s: float = number(30.0, above=0)
+    timezone: str = text("Europe/Berlin", zone)
 
 
-class Config(Section):
+@dataclass(frozen=True, slots=True)
+class OnlyVariants:
+    """A section without settings of its own: it holds nothing but the tables of its variants."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
     """The whole file."""
 
-    cluster: ClusterSection = ClusterSection()
-    host: HostSection = HostSection()
-    agent: AgentSection = AgentSection()
-    ledger: LedgerSection = LedgerSection()
-    meters: MetersSection = MetersSection()
-    attribution: AttributionSection = AttributionSection()
-    grid: GridSection = GridSection()
-    green: GreenSection = GreenSection()
-    promises: PromisesSection = PromisesSection()
-    slurm: SlurmSection = SlurmSection()
-    mail: MailSection = MailSection()
+    cluster: ClusterSection = table(ClusterSection)
+    access: AccessSection = table(AccessSection)
+    host: HostSection = table(HostSection)
+    agent: AgentSection = table(AgentSection)
+    trackers: OnlyVariants = table(OnlyVariants)
+    ledger: LedgerSection = table(LedgerSection)
+    meters: MetersSection = table(MetersSection)
+    attribution: AttributionSection = table(AttributionSection)
+    idle_policies: OnlyVariants = table(OnlyVariants)
+    grid: GridSection = table(GridSection)
+    green: GreenSection = table(GreenSection)
+    promises: PromisesSection = table(PromisesSection)
+    slurm: SlurmSection = table(SlurmSection)
+    mail: MailSection = table(MailSection)
+    variants: Mapping[str, Options] = field(default_factory=dict)
+    """What the file says of variants, by table and name: ``variants["grid"]["csv"]``."""
+
+    def options(self, section: str) -> Options:
+        """Return what the file says of the variants of a section, by name."""
+        return self.variants.get(section, {})
 
 
 def load(path: Path | None) -> Config:
@@ -173,12 +194,18 @@ def load(path: Path | None) -> Config:
 
 
 def parse(content: Mapping[str, Any], origin: str) -> Config:
-    """Validate the parsed ``content`` of the file ``origin``."""
-    try:
-        return Config.model_validate(content)
-    except ValidationError as invalid:
-        faults = [f"{origin}: {_fault(error)}" for error in invalid.errors(include_url=False)]
-        raise ConfigError("\n".join(faults)) from None
+    """Read the parsed ``content`` of the file ``origin``; raise `ConfigError` with every fault at once."""
+    own = dict(content)
+    variants: dict[str, Options] = {}
+    for section in VARIANT_TABLES:
+        inside = content.get(section)
+        if isinstance(inside, Mapping):
+            variants[section] = {name: value for name, value in inside.items() if isinstance(value, Mapping)}
+            own[section] = {name: value for name, value in inside.items() if name not in variants[section]}
+    config, faults = read(Config, own, "")
+    if faults:
+        raise ConfigError("\n".join(f"{origin}: {fault}" for fault in faults))
+    return replace(config, variants={section: tables for section, tables in variants.items() if tables})
 
 
 def locate(environment: Mapping[str, str], explicit: Path | None = None) -> Path | None:
@@ -188,18 +215,3 @@ def locate(environment: Mapping[str, str], explicit: Path | None = None) -> Path
     if named := environment.get(CONFIG_VARIABLE):
         return Path(named)
     return SITE_FILE if SITE_FILE.exists() else None
-
-
-def _fault(error: ErrorDetails) -> str:
-    *tables, key = [str(part) for part in error["loc"]]
-    where = f"[{'.'.join(tables)}] {key}" if tables else f"[{key}]"
-    if error["type"] == "extra_forbidden":
-        return f"{where}: unknown key{did_you_mean(key, _known_keys(tables))}"
-    return f"{where}: {error['msg'].lower()} (got {error['input']!r})"
-
-
-def _known_keys(tables: list[str]) -> list[str]:
-    section: Any = Config
-    for table in tables:
-        section = section.model_fields[table].annotation
-    return list(section.model_fields)

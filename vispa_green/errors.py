@@ -17,7 +17,8 @@
     │   ├── GridUnavailable         no answer, or a refusal (may carry ``retry_after_s``)
     │   └── GridDataError           an answer that cannot be trusted
     ├── LedgerError                 the ledger could not be read or written
-    │   └── LedgerMissing           there is no ledger at that place yet
+    │   ├── LedgerMissing           there is no ledger at that place yet
+    │   └── IntervalRefused         one interval breaks the account's rules; the others go on
     ├── SpoolError                  an interval or a promise could not be made durable
     ├── DamagedNote                 a promise or a move that somebody left is not to be believed
     ├── SlurmError                  a Slurm command failed or is absent
@@ -102,6 +103,17 @@ class LedgerError(VispaGreenError):
 
 class LedgerMissing(LedgerError):
     """There is no ledger at the configured place yet."""
+
+
+class IntervalRefused(LedgerError):
+    """An interval breaks the rules of the account, however often it is delivered.
+
+    ``sequence`` is its number in its spool, ``None`` where a whole batch broke them together.
+    """
+
+    def __init__(self, sequence: int | None, reason: str) -> None:
+        super().__init__(f"interval {sequence} is refused by the ledger: {reason}")
+        self.sequence, self.reason = sequence, reason
 
 
 class SpoolError(VispaGreenError):

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from vispa_green.errors import DamagedNote, SpoolError
 from vispa_green.green.notes import note_of, note_text
+from vispa_green.green.promises import SUBMITTING
 from vispa_green.model import JobId, Move, Promise
 from vispa_green.printable import printable
 
@@ -27,8 +28,6 @@ MOST_OF_A_USER = 1000
 """So many files of one user wait in a drop directory; what is more is removed, or one could fill it for all."""
 PATIENCE = timedelta(days=7)
 """So long a note waits for Slurm to know its job."""
-SUBMITTING = timedelta(minutes=10)
-"""No submission takes longer than this, and no number comes again sooner."""
 
 
 @dataclass(frozen=True, slots=True)

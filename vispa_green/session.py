@@ -10,6 +10,7 @@ from vispa_green import host
 from vispa_green.config import Config, load, locate
 from vispa_green.ledgers import open_ledger
 from vispa_green.model import Instant, Ledger
+from vispa_green.variants import check_tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,21 @@ class Session:
 
     def ledger(self, *, create: bool = False, read_only: bool = False) -> Ledger:
         """Open the ledger."""
-        return open_ledger(self.ledger_url, create=create, read_only=read_only)
+        cluster = self.config.cluster
+        return open_ledger(
+            self.ledger_url,
+            create=create,
+            read_only=read_only,
+            cluster=cluster.name,
+            zone=cluster.timezone,
+            tables=self.config.options("ledger"),
+        )
 
 
 def open_session(config_file: Path | None = None) -> Session:
     """Read the clock and the configuration in force."""
-    return Session(load(locate(os.environ, config_file)), host.now())
+    path = locate(os.environ, config_file)
+    config = load(path)
+    if config.variants:
+        check_tables(config, str(path))
+    return Session(config, host.now())

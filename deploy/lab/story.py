@@ -21,6 +21,7 @@ from vispa_green.model import (
     JobFact,
     JobShare,
     NodeInterval,
+    Origin,
     Quality,
     Quantity,
     SpooledInterval,
@@ -37,6 +38,7 @@ class Story:
     directory: Path
     config: Path = field(init=False)
     sequence: int = 0
+    cluster: str = "cluster"
 
     def __post_init__(self) -> None:
         self.config = self.directory / "config.toml"
@@ -73,7 +75,7 @@ class Story:
         interval = NodeInterval(node, "boot", start, end, int(seconds * 1e6), Quality.MEASURED, entries, activity)
         self.sequence += 1
         ledger = open_ledger(self.url)
-        ledger.append("story", [SpooledInterval(self.sequence, interval)], end)
+        ledger.energy.append(Origin(self.cluster, "story"), [SpooledInterval(self.sequence, interval)], end)
         ledger.close()
 
     def grid(
@@ -86,7 +88,7 @@ class Story:
     ) -> None:
         """Add a series of equal steps."""
         ledger = open_ledger(self.url)
-        ledger.append_grid_values(
+        ledger.grid.append(
             [
                 GridValue(quantity, kind, start + i * step, start + (i + 1) * step, value, "story", start, start)
                 for i, value in enumerate(values)
@@ -96,7 +98,7 @@ class Story:
 
     def facts(self, *facts: JobFact) -> None:
         ledger = open_ledger(self.url)
-        ledger.append_job_facts(facts, datetime(2026, 11, 22, tzinfo=UTC))
+        ledger.facts.append(self.cluster, facts, datetime(2026, 11, 22, tzinfo=UTC))
         ledger.close()
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,6 @@
 """``vispa-green jobs``: the bundled workloads; found by the core through its entry points ``vispa_green.cli``.
 
-Listing, showing and rendering need neither torch nor NumPy; what runs says which extra is missing.
+Listing, showing and rendering need the extra `jobs`, neither torch nor NumPy; what runs says which extra is missing.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vispa_green.cli._options import config_option, json_option
+from vispa_green.errors import UsageError
 from vispa_green_jobs.catalogue import JOBS
-from vispa_green_jobs.job import Job
-from vispa_green_jobs.record import Record
 
 if TYPE_CHECKING:
     from vispa_green_jobs.green_hours import GreenHours
+    from vispa_green_jobs.job import Job
+    from vispa_green_jobs.record import Record
 
 preset_option = click.option(
     "--preset", default="smoke", show_default=True, metavar="NAME", help="tiny, smoke or paper."
@@ -62,7 +63,7 @@ def list_jobs(category: str, *, as_json: bool) -> None:
       vispa-green jobs list
       vispa-green jobs list --category flows --json
     """
-    jobs = [JOBS.load(name)() for name in JOBS.names()]
+    jobs = [job_named(name) for name in JOBS.names()]
     chosen = [job for job in jobs if category.lower() in job.definition.livingreview_category.lower()]
     if as_json:
         click.echo(json.dumps({"meta": {"version": 1}, "jobs": [described(job) for job in chosen]}, indent=2))
@@ -82,7 +83,7 @@ def show(name: str, *, as_json: bool) -> None:
     Examples:
       vispa-green jobs show one_flow
     """
-    job = JOBS.load(name)()
+    job = job_named(name)
     if as_json:
         click.echo(json.dumps({"meta": {"version": 1}, "job": described(job)}, indent=2))
         return
@@ -134,7 +135,7 @@ def run(
     """
     from vispa_green_jobs.running import start
 
-    job = JOBS.load(name)()
+    job = job_named(name)
     folder = out or _default_out(name, preset, seed)
     hours = _hours(job, preset, finish_by, work, restart)
     _segment(job, start(job, preset, seed, overrides, folder), folder, every_s, config_file, hours)
@@ -169,7 +170,7 @@ def resume(
     """
     from vispa_green_jobs.running import take_up
 
-    job = JOBS.load(name)()
+    job = job_named(name)
     folder = out or _default_out(name, preset, seed)
     record = take_up(job, folder)
     hours = _hours(job, record.preset, finish_by, work, restart)
@@ -194,7 +195,7 @@ def check(name: str, preset: str, seed: int, out: Path | None, config_file: Path
     from vispa_green_jobs.running import check as judge_again
 
     folder = out or _default_out(name, preset, seed)
-    record = judge_again(JOBS.load(name)(), folder, open_session(config_file))
+    record = judge_again(job_named(name), folder, open_session(config_file))
     if as_json:
         click.echo((folder / "metrics.json").read_text(), nl=False)
     else:
@@ -226,7 +227,7 @@ def table(name: str, preset: str, out: Path, *, as_json: bool) -> None:
 
     from vispa_green_jobs.table import complete, energy_line, found_in, lines, rows
 
-    runs = found_in(out, JOBS.load(name)().name, preset)
+    runs = found_in(out, job_named(name).name, preset)
     done = complete(runs)
     found = rows([record.claims for record in done])
     others = {record.seed: record.status.value for record in runs if record not in done}
@@ -279,7 +280,7 @@ def submit(
     """
     from vispa_green_jobs.batch import Submission, render, send
 
-    job = JOBS.load(name)()
+    job = job_named(name)
     job.settings(preset, overrides)  # a wrong one should be known now, not on the node
     folder = (out or Path("vispa-green-jobs")).resolve()
     if green_hours and finish_by is None and max_delay is None:
@@ -293,6 +294,14 @@ def submit(
         click.echo(script, nl=False)
         return
     sys.exit(send(submission, script))
+
+
+def job_named(name: str) -> Job:
+    """Load a bundled job; raise `UsageError` where what all of them need is not installed."""
+    try:
+        return JOBS.load(name)()
+    except ModuleNotFoundError as error:
+        raise UsageError(f"the bundled jobs need {error.name}: pip install 'vispa-green[jobs]'") from error
 
 
 def described(job: Job) -> dict[str, Any]:

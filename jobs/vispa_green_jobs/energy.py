@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from vispa_green.agent.embedded import own_job_id
 from vispa_green.config import SlurmSection
-from vispa_green.energy.carbon import GridSignal, carbon_of, without_overlap
+from vispa_green.energy.jobs import JobEnergy
 from vispa_green.errors import VispaGreenError
-from vispa_green.model import Instant, JobId, JobPosting
+from vispa_green.model import Instant, JobId
 from vispa_green.session import Session
 from vispa_green_jobs.record import Cost, Segment, moment
+
+EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 def account_of(environment: Mapping[str, str], now: Instant) -> tuple[str, JobId]:
@@ -34,46 +36,30 @@ def cost_of(session: Session, segment: Segment, until: datetime | None, failure:
     source = f"ledger, Slurm job {segment.account_id}" if segment.account == "slurm" else "local meter"
     if failure:
         return Cost(f"{source}: {failure}")
+    end = moment(segment.end) if segment.end else until
+    span = (moment(segment.start), end) if segment.account == "slurm" else (None, None)
     try:
-        postings, intensity = _asked(session, segment.account_id)
+        row = _asked(session, segment.account_id, *span)
     except VispaGreenError as error:
         return Cost(f"{source}: {error}")
-    end = moment(segment.end) if segment.end else until
-    if segment.account == "slurm":
-        postings = clipped(postings, moment(segment.start), end)
-    if not postings:
+    if row is None or row.parts is None:
         return Cost(f"{source}: nothing in the account yet; `vispa-green jobs check` asks again")
-    from vispa_green.energy.jobs import energy_parts, worst
-
-    carbon = carbon_of(postings, intensity) if intensity else None
-    quality = worst(posting.quality for posting in postings)
+    last = max((run.end for run in row.charged), default=row.end)
     return Cost(
         source,
-        energy_parts(postings).total_uj,
-        quality.value if quality else None,
-        carbon.grams if carbon and carbon.covered_uj else None,
-        (carbon.covered_fraction or 0.0) if carbon else 0.0,
-        max(posting.end for posting in postings).isoformat(),
+        row.parts.total_uj,
+        row.quality.value if row.quality else None,
+        row.grid.co2_g,
+        row.grid.co2_coverage,
+        last.isoformat() if last else None,
     )
 
 
-def _asked(session: Session, job_id: JobId) -> tuple[list[JobPosting], GridSignal | None]:
-    """Return what the job was charged and the grid's carbon intensity meanwhile; Slurm need not be asked."""
-    from vispa_green.answers.jobs import JobChoice, collect
+def _asked(session: Session, job_id: JobId, start: datetime | None, end: datetime | None) -> JobEnergy | None:
+    """Return what the job was charged within a span; Slurm need not be asked."""
+    from vispa_green.answers.jobs import JobChoice, jobs
 
-    without_slurm = session.config.model_copy(update={"slurm": SlurmSection(enabled=False)})
-    material = collect(replace(session, config=without_slurm), JobChoice(job_ids=(job_id,)))
-    return without_overlap(p for p in material.postings if p.job_id == job_id), material.grid.intensity
-
-
-def clipped(postings: list[JobPosting], start: datetime, end: datetime | None) -> list[JobPosting]:
-    """Cut postings to ``[start, end)``; energy within one interval is taken to be even."""
-    kept = []
-    for posting in postings:
-        first, last = max(posting.start, start), min(posting.end, end) if end else posting.end
-        if last <= first:
-            continue
-        part = (last - first) / (posting.end - posting.start)
-        busy, idle = int(posting.busy_uj * part), int(posting.idle_uj * part)
-        kept.append(replace(posting, start=first, end=last, busy_uj=busy, idle_uj=idle))
-    return kept
+    without_slurm = replace(session.config, slurm=SlurmSection(enabled=False))
+    choice = JobChoice(job_ids=(job_id,), start=start, end=end, truncate=True)
+    rows = jobs(replace(session, config=without_slurm), choice).rows
+    return max(rows, key=lambda row: row.submit or row.start or EARLIEST, default=None)

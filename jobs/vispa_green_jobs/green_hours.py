@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
-from vispa_green.answers.grid import ledger_at, what_is_known
+from vispa_green.answers.grid import ledger_of, what_is_known
 from vispa_green.errors import NotCovered
 from vispa_green.green.planning import PREFERENCE
 from vispa_green.green.promises import PAUSING
@@ -181,9 +181,9 @@ def _starts_are_kept(before: Sequence[Segment], now: datetime) -> bool:
 def _signal(session: Session, now: datetime, end: datetime) -> Signal | None:
     if end <= now:
         return None
-    ledger = ledger_at(session.ledger_url)
+    ledger = ledger_of(session)
     with closing(ledger) if ledger is not None else nullcontext():
-        known = what_is_known(now, end, options=session.config.grid, ledger=ledger, now=now)
+        known = what_is_known(now, end, config=session.config, ledger=ledger, now=now)
     signals = known.signals()
     return next((signals[quantity] for quantity in PREFERENCE if quantity in signals), None)
 

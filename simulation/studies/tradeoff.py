@@ -58,7 +58,7 @@ PRICES = (0.0, 1.0, 5.0, 10.0, 20.0)
 
 NAMED = ("best_mean", "threshold", "capped_delay", "lowest_slots", "if_queue_empty", "if_machine_free", "queue_aware")
 RULES: dict[str, Callable[[], Policy]] = {
-    **{name: POLICIES.load(name) for name in NAMED},
+    **{name: partial(POLICIES.make, name, None, {}) for name in NAMED},
     **{f"queue_aware {price:g}": partial(QueueAware, {Quantity.CARBON_INTENSITY: price}) for price in PRICES},
 }
 

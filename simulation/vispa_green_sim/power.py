@@ -82,12 +82,12 @@ def job_powers(workload: Workload, machine: Machine, priors: Priors | None = Non
 def samples_of(ledger: Ledger, selection: Selection | None = None) -> list[PowerSample]:
     """Return the jobs of our ledger with measured or estimated busy energy and a known run."""
     chosen = selection or Selection()
-    busy_uj: dict[str, int] = defaultdict(int)
-    for posting in ledger.postings(chosen):
-        if posting.component in _PARTS:  # NODE contains the others
-            busy_uj[posting.job_id] += posting.busy_uj
-    facts = ledger.job_facts(chosen)
-    return [sample for fact in facts if (sample := _sample(fact, busy_uj.get(fact.job_id, 0))) is not None]
+    samples = (
+        _sample(account.fact, sum(one.busy_uj for one in account.sums if one.component in _PARTS))
+        for account in ledger.energy.jobs(chosen)
+        if account.fact is not None
+    )
+    return [sample for sample in samples if sample is not None]
 
 
 def _sample(fact: JobFact, busy_uj: int) -> PowerSample | None:

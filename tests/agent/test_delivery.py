@@ -11,6 +11,7 @@ from lab.node import LabNode, configuration
 
 from vispa_green.agent.spool import Spool
 from vispa_green.errors import SpoolError
+from vispa_green.model import Origin
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def test_while_the_ledger_is_away_the_spool_keeps_everything(node: LabNode, tmp_
     read_some(node, 1)
     assert node.agent.deliver(node.at) == 4
     assert (
-        node.ledger().balance()[0].measured_uj == node.tree.truth.node_uj - 100_000_000
+        node.ledger().energy.balance()[0].measured_uj == node.tree.truth.node_uj - 100_000_000
     )  # the first is the baseline
 
 
@@ -42,7 +43,7 @@ def test_a_ledger_that_is_locked_for_long_is_asked_again(node: LabNode, tmp_path
     node.agent.deliver(node.at)
     other = sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    node.agent._ledger._db.execute("PRAGMA busy_timeout = 10")  # type: ignore[union-attr]
+    node.agent._ledger._database.execute("PRAGMA busy_timeout = 10")  # type: ignore[union-attr]
     read_some(node, 2)
     assert node.agent.deliver(node.at) == 0
     other.execute("ROLLBACK")
@@ -55,9 +56,10 @@ def test_what_was_committed_but_not_forgotten_is_not_booked_twice(node: LabNode)
     read_some(node, 3)
     waiting = node.agent._spool.waiting(100)
     node.agent.deliver(node.at)
-    before = node.ledger().balance()
-    assert node.ledger().append(node.agent._spool.spool_id, waiting, node.at.utc) == 0
-    assert node.ledger().balance() == before
+    before = node.ledger().energy.balance()
+    origin = Origin(node.config.cluster.name, node.agent._spool.spool_id)
+    assert node.ledger().energy.append(origin, waiting, node.at.utc) == 0
+    assert node.ledger().energy.balance() == before
 
 
 def test_a_second_agent_on_a_node_is_refused(node: LabNode) -> None:

@@ -11,7 +11,7 @@ from lab.node import EPOCH, LabNode, configuration
 from lab.privilege import file_permissions_hold
 
 from vispa_green.agent.sampling import find_meters
-from vispa_green.config import MetersSection
+from vispa_green.config import Config
 from vispa_green.errors import ConfigError
 from vispa_green.host import Host
 from vispa_green.model import Component, Instant, Quality, Selection
@@ -29,9 +29,9 @@ def test_without_counters_every_posting_is_estimated(tmp_path: Path, caplog: pyt
     node.agent.read(node.at)
     node.agent.deliver(node.at)
     ledger = node.ledger()
-    [row] = ledger.balance()
+    [row] = ledger.energy.balance()
     assert (row.measured_uj, row.difference_uj) == (40 * 10_000_000 + 5 * 30_000_000, 0)
-    assert {posting.quality for posting in ledger.postings(Selection())} == {Quality.ESTIMATED}
+    assert {posting.quality for posting in ledger.energy.postings(Selection())} == {Quality.ESTIMATED}
 
 
 def test_with_counters_nothing_is_estimated(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_with_counters_nothing_is_estimated(tmp_path: Path) -> None:
     node.work(10, {"package-0": 100.0}, {1: 30.0})
     node.agent.read(node.at)
     node.agent.deliver(node.at)
-    assert {posting.quality for posting in node.ledger().postings(Selection())} == {Quality.MEASURED}
+    assert {posting.quality for posting in node.ledger().energy.postings(Selection())} == {Quality.MEASURED}
 
 
 def test_without_any_meter_the_agent_says_what_to_do(tmp_path: Path) -> None:
@@ -60,6 +60,6 @@ def test_counters_that_only_root_may_read_are_estimated_for_others(
     host = Host("n1", tree.sysfs_root, tree.procfs_root, tree.cgroup_root)
     caplog.set_level(logging.INFO)
     with file_permissions_hold():
-        meters = find_meters(host, MetersSection(), Instant(EPOCH, 0))
+        meters = find_meters(host, Config(), Instant(EPOCH, 0))
     assert [(meter.component, meter.quality) for meter in meters] == [(Component.CPU, Quality.ESTIMATED)]
     assert "cannot be read: cpu energy is estimated" in caplog.text

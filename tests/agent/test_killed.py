@@ -84,7 +84,7 @@ def test_fifty_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
         load.stop()
     subprocess.run([*command, "--samples", "1"], check=True, capture_output=True)
 
-    rows = open_ledger(f"sqlite://{tmp_path / 'ledger.sqlite'}").balance()
+    rows = open_ledger(f"sqlite://{tmp_path / 'ledger.sqlite'}").energy.balance()
     assert [row.difference_uj for row in rows] == [0] * len(rows)
     assert sum(row.measured_uj for row in rows) == tree.truth.node_uj
     intervals = sqlite3.connect(tmp_path / "ledger.sqlite").execute(

@@ -9,7 +9,7 @@ import pytest
 from lab.hosttree import HostTree
 from lab.node import LabNode, configuration
 
-from vispa_green.model import Component, Quality, Selection
+from vispa_green.model import Component, JobStay, Quality, Selection
 
 BOTH = {"package-0": 600.0, "package-1": 400.0, "dram-0": 50.0, "dram-1": 30.0}
 
@@ -30,16 +30,21 @@ def make_node(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., L
 def energies(node: LabNode) -> dict[str, int]:
     """Return the busy CPU energy of each job, in µJ."""
     found: dict[str, int] = {}
-    for posting in node.ledger().postings(Selection()):
+    for posting in node.ledger().energy.postings(Selection()):
         if posting.component is Component.CPU:
-            found[posting.job_id] = found.get(posting.job_id, 0) + posting.busy_uj
+            found[posting.key.job_id] = found.get(posting.key.job_id, 0) + posting.busy_uj
     return found
 
 
 def totals(node: LabNode) -> dict[Component, tuple[int, int, int, int]]:
-    rows = node.ledger().balance()
+    rows = node.ledger().energy.balance()
     assert [row.difference_uj for row in rows] == [0] * len(rows)
     return {row.component: (row.measured_uj, row.jobs_uj, row.idle_uj, row.system_uj) for row in rows}
+
+
+def stays(node: LabNode) -> tuple[JobStay, ...]:
+    [account] = node.ledger().energy.jobs(Selection())
+    return account.stays
 
 
 def test_measured_is_the_truth_to_the_microjoule_also_over_a_wrap(make_node: Callable[..., LabNode]) -> None:
@@ -86,7 +91,7 @@ def test_a_job_between_two_readings_is_not_lost(make_node: Callable[..., LabNode
     node.work(4, {"package-0": 100}, {})
     node.agent.read(node.at)
     node.agent.deliver(node.at)
-    [seen] = node.ledger().presence(Selection())
+    [seen] = stays(node)
     assert seen.cpu_ns == 4_000_000_000
     assert energies(node)["7"] == pytest.approx(8 * 50e6 / 4, rel=0.01)  # 0.5 of 2 CPU-seconds each time
     assert totals(node)[Component.CPU][0] == node.tree.truth.node_uj
@@ -124,15 +129,15 @@ def test_a_killed_agent_marks_the_time_it_was_away(make_node: Callable[..., LabN
     node.work(10, BOTH, {1: 40})
     node.agent.read(node.at)
     node.agent.deliver(node.at)
-    postings = [p for p in node.ledger().postings(Selection()) if p.component is Component.CPU]
+    postings = [p for p in node.ledger().energy.postings(Selection()) if p.component is Component.CPU]
     gaps = [(p.end - p.start).total_seconds() for p in postings if p.quality is Quality.GAP]
     assert gaps == [5.0, 5.0]  # one for each package
     assert (
         totals(node)[Component.CPU][0]
         == node.tree.truth.energy_uj["package-0"] + node.tree.truth.energy_uj["package-1"]
     )
-    [seen] = node.ledger().presence(Selection())
-    assert seen.present_us == 20_000_000  # watched for 20 s of the 25
+    [seen] = stays(node)
+    assert (seen.present_us, seen.unwatched_us) == (20_000_000, 5_000_000)  # watched for 20 s of the 25
 
 
 def test_after_a_reboot_nothing_is_claimed(make_node: Callable[..., LabNode]) -> None:
@@ -169,10 +174,10 @@ def test_a_set_clock_changes_no_duration(make_node: Callable[..., LabNode]) -> N
         node.pass_time(0, wall_step_s=step_s)
         node.agent.read(node.at)
     node.agent.deliver(node.at)
-    for posting in node.ledger().postings(Selection()):
+    for posting in node.ledger().energy.postings(Selection()):
         assert (posting.end - posting.start).total_seconds() == pytest.approx(10)
-    [seen] = node.ledger().presence(Selection())
-    assert seen.present_us == 30_000_000
+    [seen] = stays(node)
+    assert (seen.present_us, seen.metered_us, seen.unwatched_us) == (30_000_000, 30_000_000, 0)
 
 
 def test_a_full_disk_loses_detail_but_no_energy(make_node: Callable[..., LabNode]) -> None:

@@ -95,8 +95,9 @@ def test_measured_is_the_truth_and_every_row_balances(
         life.on_read(0)
         life.node.agent.deliver(life.node.at)
         ledger = life.node.ledger()
-        rows = ledger.balance()
+        rows = ledger.energy.balance()
         assert [row.difference_uj for row in rows] == [0] * len(rows)
         assert sum(row.measured_uj for row in rows) == life.node.tree.truth.node_uj
-        charged = sum(p.busy_uj + p.idle_uj for p in ledger.postings(Selection()))
+        charged = sum(p.busy_uj + p.idle_uj for p in ledger.energy.postings(Selection()))
         assert charged == sum(row.jobs_uj for row in rows)
+        assert ledger.energy.verify() == []

@@ -1,42 +1,31 @@
-"""Laws of every grid provider. A new one is found by name; to be tested it needs one healthy source here."""
+"""Laws of every grid provider. A new one is found by name; what it reads comes from its stand-in."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from lab import gridserver as lab
 
-from vispa_green.config import GridSection
+from tests.contracts.grid_day import END, NOW, T0
+from tests.contracts.standing_in import stand_in_of
 from vispa_green.energy.carbon import GridSignal
 from vispa_green.errors import GridError
 from vispa_green.grid import PROVIDERS
 from vispa_green.model import GridProvider, Quantity
 
-T0 = datetime(2026, 6, 1, tzinfo=UTC)
-NOW = T0 + timedelta(hours=9, minutes=3)
-END = T0 + timedelta(days=1)
-
 
 @pytest.fixture(params=PROVIDERS.names())
 def provider(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[GridProvider]:
-    series = lab.compress(lab.german_day(Path("/nowhere")), T0)
-    file = tmp_path / "grid.csv"
-    lab.write_csv(file, series, NOW.timestamp())
-    with lab.GridServer(series, now=NOW.timestamp) as server:
-        healthy = {"csv": {"path": file}, "energy_charts": {"base_url": server.base_url}}
-        yield PROVIDERS.load(request.param)(GridSection.model_validate(healthy))
+    with stand_in_of(request.param).healthy(tmp_path) as there:
+        yield PROVIDERS.make(request.param, there.host, {request.param: there.table})
 
 
 @pytest.fixture(params=PROVIDERS.names())
-def dead(request: pytest.FixtureRequest) -> GridProvider:
-    nothing = {
-        "csv": {"path": "/nowhere/grid.csv"},
-        "energy_charts": {"base_url": "http://127.0.0.1:9", "timeout_s": 1},
-    }
-    return PROVIDERS.load(request.param)(GridSection.model_validate(nothing))
+def dead(request: pytest.FixtureRequest, tmp_path: Path) -> GridProvider:
+    there = stand_in_of(request.param).absent(tmp_path)
+    return PROVIDERS.make(request.param, there.host, {request.param: there.table})
 
 
 def test_values_say_whence_and_when_and_lie_in_the_span(provider: GridProvider) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.contracts.standing_in import tables_of
 from vispa_green.energy.carbon import GridSignal
 from vispa_green.errors import NotCovered
 from vispa_green.green.outlook import CpuClaim, QueueOutlook, outlook
@@ -17,7 +18,7 @@ from vispa_green.model import GridKind, GridValue, JobRequest, Quantity
 from vispa_green.policies import POLICIES
 from vispa_green.policies.capped_delay import CAP, CappedDelay
 from vispa_green.policies.lowest_slots import LowestSlots
-from vispa_green.policies.threshold import LIMITS, Threshold
+from vispa_green.policies.threshold import Options
 
 T0 = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -52,7 +53,7 @@ REQUESTS = st.builds(
 def test_a_window_is_as_long_as_the_job_and_neither_early_nor_late(
     name: str, request: JobRequest, signal: GridSignal
 ) -> None:
-    window = POLICIES.load(name)().choose(request, signal)
+    window = POLICIES.make(name, None, tables_of(name)).choose(request, signal)
     assert window.end - window.start == request.duration
     assert window.start >= request.earliest
     assert window.start == request.earliest or window.end <= request.finish_by
@@ -61,7 +62,7 @@ def test_a_window_is_as_long_as_the_job_and_neither_early_nor_late(
 @pytest.mark.parametrize("name", POLICIES.names())
 @given(request=REQUESTS, signal=signals())
 def test_a_window_states_true_means_and_a_reason(name: str, request: JobRequest, signal: GridSignal) -> None:
-    window = POLICIES.load(name)().choose(request, signal)
+    window = POLICIES.make(name, None, tables_of(name)).choose(request, signal)
     for start, stated in ((window.start, window.mean), (request.earliest, window.mean_if_started_now)):
         try:
             assert stated == signal.mean(start, start + request.duration)
@@ -74,7 +75,7 @@ def test_a_window_states_true_means_and_a_reason(name: str, request: JobRequest,
 @pytest.mark.parametrize("name", POLICIES.names())
 @given(request=REQUESTS, signal=signals())
 def test_nobody_waits_for_a_browner_or_an_unknown_grid(name: str, request: JobRequest, signal: GridSignal) -> None:
-    window = POLICIES.load(name)().choose(request, signal)
+    window = POLICIES.make(name, None, tables_of(name)).choose(request, signal)
     if window.start == request.earliest:
         return
     assert window.mean is not None
@@ -86,7 +87,7 @@ def test_nobody_waits_for_a_browner_or_an_unknown_grid(name: str, request: JobRe
 @pytest.mark.parametrize("name", POLICIES.names())
 @given(request=REQUESTS, signal=signals())
 def test_the_same_question_has_the_same_answer(name: str, request: JobRequest, signal: GridSignal) -> None:
-    policy = POLICIES.load(name)()
+    policy = POLICIES.make(name, None, tables_of(name))
     assert policy.choose(request, signal) == policy.choose(request, signal)
 
 
@@ -118,7 +119,7 @@ WIDE_REQUESTS = st.builds(
 def test_whatever_the_queue_no_deadline_is_missed_and_no_unknown_grid_waited_for(
     name: str, request: JobRequest, signal: GridSignal, ahead: QueueOutlook
 ) -> None:
-    policy = POLICIES.load(name)()
+    policy = POLICIES.make(name, None, tables_of(name))
     window = policy.choose(request, signal, ahead)
     assert window == policy.choose(request, signal, ahead)
     assert window.end - window.start == request.duration
@@ -128,21 +129,27 @@ def test_whatever_the_queue_no_deadline_is_missed_and_no_unknown_grid_waited_for
         assert window.mean is not None or request.is_held
 
 
-@pytest.mark.parametrize("name", [name for name in POLICIES.names() if not POLICIES.load(name)().looks_at_queue])
+@pytest.mark.parametrize(
+    "name", [name for name in POLICIES.names() if not POLICIES.make(name, None, tables_of(name)).looks_at_queue]
+)
 @given(request=WIDE_REQUESTS, signal=signals(), ahead=outlooks())
 def test_who_does_not_look_at_the_queue_says_the_same_with_and_without(
     name: str, request: JobRequest, signal: GridSignal, ahead: QueueOutlook
 ) -> None:
-    policy = POLICIES.load(name)()
+    policy = POLICIES.make(name, None, tables_of(name))
     assert policy.choose(request, signal, ahead) == policy.choose(request, signal)
 
 
-@pytest.mark.parametrize("name", [name for name in POLICIES.names() if POLICIES.load(name)().looks_at_queue])
+@pytest.mark.parametrize(
+    "name", [name for name in POLICIES.names() if POLICIES.make(name, None, tables_of(name)).looks_at_queue]
+)
 @given(request=REQUESTS, signal=signals())
 def test_without_an_outlook_queue_policies_are_the_best_mean(
     name: str, request: JobRequest, signal: GridSignal
 ) -> None:
-    assert POLICIES.load(name)().choose(request, signal) == POLICIES.load("best_mean")().choose(request, signal)
+    assert POLICIES.make(name, None, tables_of(name)).choose(request, signal) == POLICIES.make(
+        "best_mean", None, {}
+    ).choose(request, signal)
 
 
 @given(request=REQUESTS, signal=signals(), minutes=st.floats(0, 240))
@@ -154,7 +161,7 @@ def test_no_random_start_beats_the_best_mean(request: JobRequest, signal: GridSi
         there = signal.mean(start, start + request.duration)
     except NotCovered:
         return
-    best = POLICIES.load("best_mean")().choose(request, signal).mean
+    best = POLICIES.make("best_mean", None, {}).choose(request, signal).mean
     assert best is not None
     sign = 1 if signal.quantity.lower_is_greener else -1
     assert sign * best <= sign * there + 1e-6
@@ -164,7 +171,7 @@ def test_no_random_start_beats_the_best_mean(request: JobRequest, signal: GridSi
 def test_nothing_green_enough_comes_before_the_threshold_s_start(
     request: JobRequest, signal: GridSignal, minutes: float
 ) -> None:
-    window = Threshold().choose(request, signal)
+    window = POLICIES.make("threshold", None, {}).choose(request, signal)
     start = at(minutes)
     if start >= window.start:
         return
@@ -172,7 +179,7 @@ def test_nothing_green_enough_comes_before_the_threshold_s_start(
         mean = signal.mean(start, start + request.duration)
     except NotCovered:
         return
-    limit = LIMITS[signal.quantity]
+    limit = getattr(Options(), signal.quantity)
     assert mean > limit - 1e-6 if signal.quantity.lower_is_greener else mean < limit + 1e-6
 
 
@@ -195,6 +202,6 @@ def test_the_lowest_slots_are_as_long_as_the_job_and_not_beaten_by_one_window(
     assert request.earliest <= slots[0][0]
     assert slots[-1][1] <= request.finish_by
     pieces = sum(signal.mean(start, end) * ((end - start) / request.duration) for start, end in slots)
-    best = POLICIES.load("best_mean")().choose(request, signal).mean
+    best = POLICIES.make("best_mean", None, {}).choose(request, signal).mean
     sign = 1 if signal.quantity.lower_is_greener else -1
     assert best is None or sign * pieces <= sign * best + 1e-6

@@ -2,62 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from lab.hosttree import HostTree, Layout
 
-from vispa_green.host import Host
+from tests.contracts.nodes import ENVIRON, host_of, with_control_groups
+from tests.contracts.standing_in import StandIn, stand_in_of
 from vispa_green.trackers import TRACKERS
 
-ENVIRON = {"SLURM_JOB_ID": "42", "SLURMD_NODENAME": "n1", "SLURM_JOB_GPUS": "1,3"}
+
+@pytest.fixture(params=TRACKERS.names())
+def name(request: pytest.FixtureRequest) -> str:
+    variant: str = request.param
+    return variant
 
 
-def tree_for(name: str, directory: Path, layout: Layout | None = None) -> HostTree:
-    tree = HostTree(directory, cgroup="v2" if name == "cgroup_v2" else "v1", layout=layout)
-    if name != "process_environ":
-        tree.start_job(42, 1001, "0-3,6")
-        tree.burn(42, 2_500_000_000)
-        tree.set_process(900, ENVIRON, job_id=42, uid=1001)
-    else:
-        tree.set_process(900, ENVIRON, uid=1001, cpu_ns=2_500_000_000)
-    return tree
+@pytest.fixture
+def busy(name: str, tmp_path: Path) -> Iterator[StandIn]:
+    with stand_in_of(name).healthy(tmp_path) as there:
+        yield there
 
 
-def host_of(tree: HostTree, name: str = "n1") -> Host:
-    return Host(name, tree.sysfs_root, tree.procfs_root, tree.cgroup_root)
-
-
-@pytest.mark.parametrize("name", TRACKERS.names())
-def test_a_job_is_found_with_its_cpu_time_and_gpus(name: str, tmp_path: Path) -> None:
-    tracker = TRACKERS.load(name)(host_of(tree_for(name, tmp_path)))
+def test_a_job_is_found_with_its_cpu_time_and_gpus(name: str, busy: StandIn) -> None:
+    tracker = TRACKERS.make(name, busy.host, {name: busy.table})
     assert tracker.jobs() == {"42": 2_500_000_000}
     assert tracker.binding("42").gpus == (1, 3)
 
 
-@pytest.mark.parametrize("name", TRACKERS.names())
-def test_another_nodes_jobs_are_not_ours(name: str, tmp_path: Path) -> None:
-    assert TRACKERS.load(name)(host_of(tree_for(name, tmp_path), "n2")).jobs() == {}
+def test_another_nodes_jobs_are_not_ours(name: str, busy: StandIn) -> None:
+    assert busy.host is not None
+    assert TRACKERS.make(name, replace(busy.host, name="n2"), {name: busy.table}).jobs() == {}
 
 
-@pytest.mark.parametrize("name", TRACKERS.names())
 def test_a_bare_host_has_no_jobs(name: str, tmp_path: Path) -> None:
-    (tmp_path / "proc").mkdir()
-    tracker = TRACKERS.load(name)(Host("n1", tmp_path / "sys", tmp_path / "proc", tmp_path / "cgroup"))
+    there = stand_in_of(name).absent(tmp_path)
+    tracker = TRACKERS.make(name, there.host, {name: there.table})
     assert tracker.jobs() == {}
     assert tracker.binding("42").gpus is None
 
 
-@pytest.mark.parametrize("name", ["cgroup_v1", "cgroup_v2"])
-def test_a_slurmd_that_is_alone_on_its_host_leaves_the_node_out_of_the_path(name: str, tmp_path: Path) -> None:
-    tree = tree_for(name, tmp_path, Layout(single_slurmd=True))
-    assert set(TRACKERS.load(name)(host_of(tree)).jobs()) == {"42"}
+VERSIONS: tuple[Literal["v1", "v2"], ...] = ("v1", "v2")
 
 
-@pytest.mark.parametrize("name", ["cgroup_v1", "cgroup_v2"])
-def test_allocated_cpus_are_those_of_the_cpuset(name: str, tmp_path: Path) -> None:
-    tracker = TRACKERS.load(name)(host_of(tree_for(name, tmp_path)))
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_slurmd_that_is_alone_on_its_host_leaves_the_node_out_of_the_path(
+    version: Literal["v1", "v2"], tmp_path: Path
+) -> None:
+    tree = with_control_groups(tmp_path, version, Layout(single_slurmd=True))
+    assert set(TRACKERS.make(f"cgroup_{version}", host_of(tree), {}).jobs()) == {"42"}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_allocated_cpus_are_those_of_the_cpuset(version: Literal["v1", "v2"], tmp_path: Path) -> None:
+    tracker = TRACKERS.make(f"cgroup_{version}", host_of(with_control_groups(tmp_path, version)), {})
     tracker.jobs()
     assert tracker.binding("42").allocated_cpus == 5
 
@@ -67,13 +68,13 @@ def test_a_directory_named_by_sluid_is_resolved_by_a_process_in_it(tmp_path: Pat
     tree.start_job(42, 1001, "0-3", sluid="s8FXKTA79XAR00")
     tree.burn(42, 1_000_000_000)
     tree.set_process(900, ENVIRON, job_id=42)
-    assert TRACKERS.load("cgroup_v2")(host_of(tree)).jobs() == {"42": 1_000_000_000}
+    assert TRACKERS.make("cgroup_v2", host_of(tree), {}).jobs() == {"42": 1_000_000_000}
 
 
 @pytest.fixture
 def processes(tmp_path: Path) -> tuple[HostTree, Callable[[], int]]:
     tree = HostTree(tmp_path)
-    tracker = TRACKERS.load("process_environ")(host_of(tree))
+    tracker = TRACKERS.make("process_environ", host_of(tree), {})
     return tree, lambda: tracker.jobs().get("42", 0)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vispa_green.energy.quarters import QUARTER, cut
-from vispa_green.model import Component, EnergyEntry, JobActivity, JobShare, NodeInterval, Quality
+from vispa_green.energy.quarters import cut
+from vispa_green.model import QUARTER, Component, EnergyEntry, JobActivity, JobShare, NodeInterval, Quality
 
 START = datetime(2026, 11, 22, 11, 0, tzinfo=UTC)
 uj = st.integers(0, 10**13)
@@ -36,7 +37,7 @@ def test_parts_add_up_and_cross_no_quarter(
     parts = cut(whole)
     assert parts[0].start == start
     assert parts[-1].end == end
-    assert all(before.end == after.start for before, after in zip(parts, parts[1:], strict=False))
+    assert all(before.end == after.start for before, after in pairwise(parts))
     assert all((p.end - START) // QUARTER == (p.start - START) // QUARTER or (p.end - START) % QUARTER == timedelta(0)
                for p in parts)  # fmt: skip
     assert sum(p.duration_us for p in parts) == length_us

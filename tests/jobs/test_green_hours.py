@@ -211,8 +211,8 @@ def test_the_sites_margin_for_the_queue_is_kept_free(grid: Grid) -> None:
     session = grid(NOW, DAY)
     hours = replace(HOURS, finish_by=NOW + timedelta(hours=11))
     assert allowance(hours, [], session, NOW).resume_at is not None
-    green = session.config.green.model_copy(update={"queue_margin": "8h"})
-    careful = replace(session, config=session.config.model_copy(update={"green": green}))
+    green = replace(session.config.green, queue_margin="8h")
+    careful = replace(session, config=replace(session.config, green=green))
     assert allowance(hours, [], careful, NOW).resume_at is None
 
 

@@ -204,7 +204,7 @@ def test_paused_when_the_green_window_closes_and_resumed_in_the_next(
     assert kept["forecast_mean"] < kept["forecast_mean_if_started_at_submission"]
     assert kept["saved_g"] > 0
     with closing(open_session(Path(environment["VISPA_GREEN_CONFIG"])).ledger(read_only=True)) as ledger:
-        charged = [(p.start, p.end) for p in ledger.postings(Selection()) if p.job_id == job_id]
+        charged = [(p.start, p.end) for p in ledger.energy.postings(Selection(job_ids=(job_id,)))]
     between = moment(first["end"]) + timedelta(seconds=6), resume_at  # the script's end, the agents' pace
     assert not [span for span in charged if span[0] > between[0] and span[1] < between[1]]
     assert any(end <= between[0] for _, end in charged)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,14 +13,12 @@ from vispa_green_jobs import record as records
 from vispa_green_jobs.catalogue import JOBS
 from vispa_green_jobs.claims import judge
 from vispa_green_jobs.definition import Claim
-from vispa_green_jobs.energy import clipped
 from vispa_green_jobs.errors import JobError
 from vispa_green_jobs.record import Cost, Record, Segment, Status
 from vispa_green_jobs.report import total_cost_line
 from vispa_green_jobs.running import Run, go_on
 
 from vispa_green import host
-from vispa_green.model import Component, JobPosting, Quality
 from vispa_green.session import open_session
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -85,18 +83,3 @@ def test_the_cost_says_what_it_does_not_know() -> None:
     assert total_cost_line(a_record()) == (
         "energy 1.00 Wh (measured), 0.40 g CO2, in 2 segments, 1 of them without a figure"
     )
-
-
-def test_segments_of_one_job_share_its_postings_and_lose_nothing() -> None:
-    """Cutting at any moment gives two parts that sum to the whole, up to 1 µJ per posting."""
-    second = timedelta(seconds=1)
-    postings = [
-        JobPosting("7", "n1", Component.CPU, Quality.MEASURED, START + n * 10 * second, START + (n + 1) * 10 * second,
-                   1_000_003, 17)
-        for n in range(5)
-    ]  # fmt: skip
-    whole = sum(p.busy_uj + p.idle_uj for p in postings)
-    for cut in (START, START + 3 * second, START + 20 * second, START + 47 * second):
-        parts = [*clipped(postings, START, cut), *clipped(postings, cut, None)]
-        assert 0 <= whole - sum(p.busy_uj + p.idle_uj for p in parts) <= 4
-        assert all(p.end > p.start for p in parts)

@@ -82,7 +82,7 @@ def test_every_forecast_is_a_signal_for_the_policies(name: str) -> None:
     """Production's own policy plans on it, also at odd seconds."""
     clock = GridClock(hourly(YEAR, WINTER), WINTER + timedelta(days=2))
     seen = forecasts_of(name, clock)
-    policy = POLICIES.load("best_mean")()
+    policy = POLICIES.make("best_mean", None, {})
     for now_s in (7, 50_003, 90_000, 200_001):
         now = clock.moment(now_s)
         request = Wish(timedelta(hours=1), max_delay=timedelta(hours=4)).request(now)

@@ -242,7 +242,7 @@ def test_our_own_ledger_is_a_history(tmp_path: Path) -> None:
         noon, noon, noon + hour, noon + 3 * hour, 4 * hour, 8, memory_mib=4000, peak_memory_mib=900,
     )  # fmt: skip
     ledger = open_ledger(f"sqlite://{tmp_path / 'ledger.sqlite'}", create=True)
-    ledger.append_job_facts([fact], noon)
+    ledger.facts.append("lab", [fact], noon)
     ledger.close()
     read = read_workload(tmp_path / "ledger.sqlite")
     assert (read.run_s, read.request_s, read.processors, read.nodes) == ([7200], [14_400], [8], [2])

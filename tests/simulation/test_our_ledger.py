@@ -20,6 +20,7 @@ from vispa_green.model import (
     JobShare,
     Ledger,
     NodeInterval,
+    Origin,
     Quality,
     SpooledInterval,
 )
@@ -43,11 +44,11 @@ def test_priors_come_from_measured_jobs(ledger: Ledger) -> None:
     )  # fmt: skip
     activity = JobActivity("5", 1, 3_600_000_000)
     interval = NodeInterval("n1", "boot", NOON, NOON + HOUR, 3_600_000_000, Quality.MEASURED, (entry,), (activity,))
-    ledger.append("spool", [SpooledInterval(1, interval)], NOON + HOUR)
+    ledger.energy.append(Origin("lab", "spool"), [SpooledInterval(1, interval)], NOON + HOUR)
     fact = JobFact(
         "5", "5", "ada", "hep", "cpu", "fit", "COMPLETED", ("n1",), NOON, NOON, NOON, NOON + HOUR, HOUR, 4
     )  # fmt: skip
-    ledger.append_job_facts([fact], NOON + HOUR)
+    ledger.facts.append("lab", [fact], NOON + HOUR)
     samples = samples_of(ledger)
     assert [sample.mw_per_cpu for sample in samples] == [pytest.approx(10_000)]
     workload = made([(0, 10, 10, 3)])

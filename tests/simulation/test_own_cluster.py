@@ -18,6 +18,7 @@ from vispa_green.model import (
     JobFact,
     JobShare,
     NodeInterval,
+    Origin,
     Quality,
     SpooledInterval,
 )
@@ -65,9 +66,9 @@ def write_ledger(path: Path, watts_per_cpu: float) -> None:
     interval = NodeInterval(
         "n1", "b", START, end, 100_000_000, Quality.MEASURED, (entry,), (JobActivity("7", 1, 100_000_000),)
     )
-    ledger.append("s", [SpooledInterval(1, interval)], end)
+    ledger.energy.append(Origin("lab", "s"), [SpooledInterval(1, interval)], end)
     fact = JobFact("7", "7", "ada", "a", "main", "x", "COMPLETED", ("n1",), START, START, START, end, None, 2)
-    ledger.append_job_facts([fact, replace(fact, job_id="8", display_id="8")], end)
+    ledger.facts.append("lab", [fact, replace(fact, job_id="8", display_id="8")], end)
     ledger.close()
 
 

@@ -89,8 +89,9 @@ def test_only_the_gpu_job_is_charged_for_a_gpu(run: Run) -> None:
 def test_the_agent_sees_the_cpu_time_that_the_jobs_really_used(run: Run) -> None:
     seen_ns: Counter[tuple[str, str]] = Counter()
     ledger = open_ledger(f"sqlite://{run.site.ledger}")
-    for stay in ledger.presence(Selection()):
-        seen_ns[stay.node, stay.job_id] += stay.cpu_ns
+    for account in ledger.energy.jobs(Selection()):
+        for stay in account.stays:
+            seen_ns[stay.node, account.key.job_id] += stay.cpu_ns
     ledger.close()
     long_enough = [run.ids[name] for name in ("shares a node, 4 CPUs", "shares it, 2 CPUs and a GPU", "a green job")]
     for node in run.site.nodes:

@@ -16,7 +16,7 @@ from lab.mailsink import MailSink
 from lab.privilege import CONFINED
 from lab.story import Story
 
-from vispa_green.doctor import filesystem_of
+from vispa_green.doctor.account import filesystem_of
 
 MOUNTS = "/dev/sda1 / ext4 rw 0 0\nserver:/home /home nfs4 rw 0 0\n/dev/sdb /home/local\\040disk xfs rw 0 0\n"
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 from lab import gridserver as lab
 
-from vispa_green.answers.grid import ledger_at, what_is_known
-from vispa_green.config import EnergyChartsSection, GridSection
+from vispa_green.answers.grid import what_is_known
+from vispa_green.config import Config, parse
 from vispa_green.errors import GridDataError, GridUnavailable
-from vispa_green.grid.energy_charts import provider
+from vispa_green.grid import PROVIDERS
+from vispa_green.ledgers import open_ledger
 from vispa_green.model import GridKind, GridValue, Quantity
 
 CO2, SHARE = Quantity.CARBON_INTENSITY, Quantity.RENEWABLE_SHARE
@@ -33,8 +34,8 @@ def server() -> Iterator[lab.GridServer]:
 
 
 def fetch(server_url: str, start: datetime = NOON, end: datetime = END, **options: object) -> list[GridValue]:
-    section = EnergyChartsSection.model_validate({"base_url": server_url, "timeout_s": 2, "retries": 1, **options})
-    return list(provider(GridSection(energy_charts=section)).fetch(start, end, NOON))
+    table = {"base_url": server_url, "timeout_s": 2, "retries": 1, **options}
+    return list(PROVIDERS.make("energy_charts", None, {"energy_charts": table}).fetch(start, end, NOON))
 
 
 def of(values: list[GridValue], quantity: Quantity, kind: GridKind | None = None) -> list[GridValue]:
@@ -195,15 +196,14 @@ def test_nobody_listening_is_unavailable() -> None:
 # ---- what is known: the ledger first ---------------------------------------------------------------
 
 
+def asking(server: lab.GridServer, **options: object) -> Config:
+    return parse({"grid": {"energy_charts": {"base_url": server.base_url, **options}}}, "the test")
+
+
 def known(server: lab.GridServer, ledger: Path, now: datetime = NOON, hours: int = 6, **options: object) -> list[str]:
-    section = EnergyChartsSection.model_validate(
-        {"base_url": server.base_url, "timeout_s": 1, "retries": 0, **options}
-    )
-    store = ledger_at(f"sqlite://{ledger}")
-    assert store is not None
-    found = what_is_known(
-        now, now + timedelta(hours=hours), options=GridSection(energy_charts=section), ledger=store, now=now
-    )
+    config = asking(server, timeout_s=1, retries=0, **options)
+    store = open_ledger(f"sqlite://{ledger}", create=True)
+    found = what_is_known(now, now + timedelta(hours=hours), config=config, ledger=store, now=now)
     store.close()
     signals = found.signals()
     assert all(signal.covers(now, now + timedelta(hours=hours)) for signal in signals.values())
@@ -238,10 +238,9 @@ def test_the_next_provider_fills_in(server: lab.GridServer, tmp_path: Path) -> N
     lab.write_csv(file, server.series, NOON.timestamp())
     for path in ("/co2eq", "/ren_share_forecast"):
         server.behave(path, lab.EmptyArrays())
-    options = GridSection.model_validate(
-        {"providers": ["energy_charts", "csv"], "csv": {"path": file}, "energy_charts": {"base_url": server.base_url}}
-    )
-    found = what_is_known(NOON, NOON + timedelta(hours=3), options=options, ledger=None, now=NOON)
+    tables = {"csv": {"path": str(file)}, "energy_charts": {"base_url": server.base_url}}
+    config = parse({"grid": {"providers": ["energy_charts", "csv"], **tables}}, "the test")
+    found = what_is_known(NOON, NOON + timedelta(hours=3), config=config, ledger=None, now=NOON)
     assert found.signals()[CO2].covers(NOON, NOON + timedelta(hours=3))
     assert [warning.partition(":")[0] for warning in found.warnings] == ["energy_charts"]
 
@@ -249,25 +248,23 @@ def test_the_next_provider_fills_in(server: lab.GridServer, tmp_path: Path) -> N
 def test_an_earlier_span_is_asked_for_though_a_later_one_was_just_fetched(
     server: lab.GridServer, tmp_path: Path
 ) -> None:
-    store = ledger_at(f"sqlite://{tmp_path}/ledger.sqlite")
-    assert store is not None
-    options = GridSection.model_validate({"energy_charts": {"base_url": server.base_url}})
+    store = open_ledger(f"sqlite://{tmp_path}/ledger.sqlite", create=True)
+    config = asking(server)
     end = NOON - timedelta(minutes=30)
-    what_is_known(NOON - timedelta(hours=1), end, options=options, ledger=store, now=NOON)
+    what_is_known(NOON - timedelta(hours=1), end, config=config, ledger=store, now=NOON)
     soon = NOON + timedelta(seconds=5)
-    found = what_is_known(NOON - timedelta(hours=6), end, options=options, ledger=store, now=soon)
+    found = what_is_known(NOON - timedelta(hours=6), end, config=config, ledger=store, now=soon)
     store.close()
     assert all(s.covers(NOON - timedelta(hours=6), end) for s in found.signals(GridKind.MEASURED).values())
 
 
 def test_what_is_not_published_yet_is_not_asked_for_at_every_call(server: lab.GridServer, tmp_path: Path) -> None:
-    store = ledger_at(f"sqlite://{tmp_path}/ledger.sqlite")
-    assert store is not None
-    options = GridSection.model_validate({"energy_charts": {"base_url": server.base_url}})
+    store = open_ledger(f"sqlite://{tmp_path}/ledger.sqlite", create=True)
+    config = asking(server)
     asked = []
     for seconds in (0, 5, 50, 70):
         now = NOON + timedelta(minutes=30, seconds=seconds)
-        what_is_known(NOON - timedelta(hours=1), NOON + timedelta(minutes=20), options=options, ledger=store, now=now)
+        what_is_known(NOON - timedelta(hours=1), NOON + timedelta(minutes=20), config=config, ledger=store, now=now)
         asked.append(len(server.requests))
     store.close()
     assert asked[0] == asked[1] == asked[2] < asked[3]

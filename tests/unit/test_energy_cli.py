@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from lab.story import Story
 
-from vispa_green.cli._selection import choose, job_id, past_time
+from vispa_green.cli._selection import choose, job_id
 from vispa_green.errors import UsageError
 from vispa_green.model import Component, JobFact, Quality, Quantity
 from vispa_green.slurm.jobs import FIELDS
+from vispa_green.times.past import past_time
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -104,21 +106,41 @@ def test_a_job_no_agent_saw_is_listed_without_energy(told: Story) -> None:
     ]  # fmt: skip
 
 
-def test_people_read_a_table_with_units_and_a_total(told: Story) -> None:
+def test_people_read_a_table_with_units_and_a_total_that_fits_a_terminal(told: Story) -> None:
     done = told.run("energy", "-j", "12,16")
     header, dashes, row, unseen, _, total, note = done.stdout.splitlines()
-    assert header.split()[:3] == ["JobID", "JobName", "User"]
+    assert header.split() == ["JobID", "JobName", "User", "State", "Elapsed", "Energy", "CO2", "Coverage"]
     assert set(dashes) == {"-", " "}
-    assert "1000 J" in row
-    assert unseen.count("–") == 6
+    assert row.split() == ["12", "job|12", ME, "COMPLETED", "01:00:00", "1320", "J", "0.07", "g", "100", "%"]
+    assert unseen.count("–") == 2
     assert total == "Total of 2 jobs: 1320 J, 0.07 g CO2 of the 50 % whose grid is known; 1 not seen by any agent"
     assert "3 600 000 J" in note
+    assert max(map(len, done.stdout.splitlines()[:4])) <= 80
 
 
-def test_parsable_output_is_in_joules(told: Story) -> None:
+def test_the_long_table_has_the_parts(told: Story) -> None:
+    done = told.run("energy", "-l", "-j", "12,16")
+    header, _, row, unseen, *_ = done.stdout.splitlines()
+    assert header.split()[5:11] == ["Elapsed", "CPUEnergy", "DRAMEnergy", "GPUEnergy", "IdleEnergy", "Energy"]
+    assert "1000 J" in row
+    assert unseen.count("–") == 6
+
+
+def test_jobs_that_wait_or_never_started_are_not_unseen(told: Story) -> None:
+    start = datetime(2026, 11, 20, 9, tzinfo=UTC)
+    waiting = replace(fact("21", "21", start, None), start=None, state="PENDING")
+    cancelled = replace(fact("22", "22", start, start), state="CANCELLED")
+    told.facts(waiting, cancelled)
+    done = told.run("energy", "-j", "16,22")
+    assert "Total of 2 jobs" in done.stdout
+    assert done.stdout.splitlines()[-2].endswith("; 1 never started; 1 not seen by any agent")
+    assert "Total" not in told.run("energy", "-j", "21").stdout, "whether it still waits, only Slurm knows"
+
+
+def test_parsable_output_is_in_joules_and_quoted_where_a_name_has_the_delimiter(told: Story) -> None:
     columns = "jobid,jobname,energy%4,start"
     done = told.run("energy", "-P", "-j", "12", "-o", columns)
-    assert done.stdout == "JobID|JobName|Energy|Start\n12|job|12|1320.000000|2026-11-20T10:00:00\n"
+    assert done.stdout == 'JobID|JobName|Energy|Start\n12|"job|12"|1320.000000|2026-11-20T10:00:00\n'
     done = told.run("energy", "-p", "-n", "-j", "12", "-o", columns, "--delimiter=;")
     assert done.stdout == "12;job|12;1320.000000;2026-11-20T10:00:00;\n"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from lab import gridserver as lab
 
-from vispa_green.cli._grid import stamp
+from vispa_green.cli._output import stamp
 from vispa_green.ledgers import open_ledger
 from vispa_green.model import (
     Component,
@@ -20,6 +20,7 @@ from vispa_green.model import (
     JobShare,
     Move,
     NodeInterval,
+    Origin,
     Promise,
     Quality,
     Quantity,
@@ -91,11 +92,12 @@ def test_a_promise_is_held_against_measured_values(config: Path) -> None:
     start, end = NOW - 2 * HOUR, NOW - HOUR
     used = EnergyEntry(Component.CPU, "rapl-0", Quality.MEASURED, KWH, jobs=(JobShare("7", KWH),))
     interval = NodeInterval("n1", "boot", start, end, 3_600_000_000, Quality.MEASURED, (used,))
-    store.append("spool", [SpooledInterval(1, interval)], NOW)
+    store.energy.append(Origin("cluster", "spool"), [SpooledInterval(1, interval)], NOW)
     promised = Promise(
-        "7", "ada", NOW - 4 * HOUR, start, HOUR, NOW, Quantity.CARBON_INTENSITY, 300, 400, "best_mean", "greenest"
-    )
-    store.append_promise(promised)
+        "7", "ada", NOW - 4 * HOUR, start, HOUR, NOW, Quantity.CARBON_INTENSITY, 300, 400, "best_mean", "greenest",
+        "cluster",
+    )  # fmt: skip
+    store.promises.append(promised)
     store.close()
     (job,) = json.loads(run(config, "green", "7", "--json").stdout)["jobs"]
     assert job["saved_g"] == pytest.approx(job["gco2_if_started_at_submission"] - job["gco2"])
@@ -114,12 +116,25 @@ def test_a_promise_is_held_against_measured_values(config: Path) -> None:
 def test_a_moved_start_is_told_with_its_first_plan(config: Path) -> None:
     store = open_ledger(f"sqlite://{config.parent}/ledger.sqlite", create=True)
     start, co2 = NOW + HOUR, Quantity.CARBON_INTENSITY
-    store.append_promise(
-        Promise("7", "ada", NOW, start, HOUR, NOW + 9 * HOUR, co2, 300, 400, "best_mean", "greenest")
-    )
+    promise = Promise("7", "ada", NOW, start, HOUR, NOW + 9 * HOUR, co2, 300, 400, "best_mean", "greenest", "cluster")
+    store.promises.append(promise)
     for hours in (2, 4):
-        store.append_moves(
-            [Move("7", NOW, NOW, "root", start, start + hours * HOUR, co2, 301.0, 200.0 + hours, "now greener")]
+        store.promises.append_moves(
+            [
+                Move(
+                    "7",
+                    NOW,
+                    NOW + hours * HOUR,
+                    "root",
+                    start,
+                    start + hours * HOUR,
+                    co2,
+                    301.0,
+                    200.0 + hours,
+                    "now greener",
+                    "cluster",
+                )
+            ]
         )
         told = run(config, "green", "7").stdout
         assert ("moved once" in told) == (hours == 2)
@@ -129,7 +144,7 @@ def test_a_moved_start_is_told_with_its_first_plan(config: Path) -> None:
     assert job["planned_start"] == stamp(start)
     assert job["last_planned_start"] == job["moves"][-1]["to"] == stamp(start + 4 * HOUR)
     assert job["moves"][1] == {
-        "moved_at": stamp(NOW), "moved_by": "root", "from": stamp(start), "to": stamp(start + 4 * HOUR),
+        "moved_at": stamp(NOW + 4 * HOUR), "moved_by": "root", "from": stamp(start), "to": stamp(start + 4 * HOUR),
         "quantity": "gco2_per_kwh", "forecast_mean_from": 301.0, "forecast_mean_to": 204.0, "reason": "now greener",
     }  # fmt: skip
     store.close()
@@ -140,7 +155,7 @@ def test_replanning_without_slurm_or_jobs_says_what_is_missing(config: Path) -> 
     assert (none.returncode, none.stdout) == (0, "No green job waits for its start.\n")
     store = open_ledger(f"sqlite://{config.parent}/ledger.sqlite", create=True)
     co2 = Quantity.CARBON_INTENSITY
-    store.append_promise(Promise("7", "ada", NOW, NOW, HOUR, NOW + 9 * HOUR, co2, 300, 400, "best_mean", "greenest"))
+    store.promises.append(Promise("7", "ada", NOW, NOW, HOUR, NOW + 9 * HOUR, co2, 300, 400, "best_mean", "greenest"))
     store.close()
     disabled, unknown = run(config, "replan", "-a"), run(config, "replan", "8")
     assert (disabled.returncode, unknown.returncode) == (1, 1)

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from vispa_green.config import CsvGridSection, GridSection
 from vispa_green.errors import GridDataError, GridUnavailable
-from vispa_green.grid.csv import provider
+from vispa_green.grid.csv import CsvProvider
 from vispa_green.model import GridValue, Quantity
 
 T0 = datetime(2026, 6, 1, tzinfo=UTC)
@@ -19,7 +18,7 @@ HEAD = "start_utc,renewable_share_pct,gco2_per_kwh,kind\n"
 def read(tmp_path: Path, rows: str) -> list[GridValue]:
     file = tmp_path / "grid.csv"
     file.write_text(HEAD + rows)
-    return list(provider(GridSection(csv=CsvGridSection(path=file))).fetch(T0, T0 + timedelta(days=1), T0))
+    return list(CsvProvider(file).fetch(T0, T0 + timedelta(days=1), T0))
 
 
 def test_an_empty_cell_is_a_missing_value(tmp_path: Path) -> None:
@@ -33,6 +32,11 @@ def test_each_kind_has_its_own_steps(tmp_path: Path) -> None:
     rows = "".join(f"2026-06-01T0{hour}:00:00,,{hour},measured\n" for hour in range(3))
     values = read(tmp_path, rows + "2026-06-01T03:00:00,,3,forecast\n")
     assert [(v.end - v.start) for v in values] == [timedelta(hours=1)] * 4, "a lone row takes the file's step"
+
+
+def test_of_a_constant_for_years_only_the_days_that_are_asked_for_are_told(tmp_path: Path) -> None:
+    values = read(tmp_path, "2000-01-01T00:00:00,,400,measured\n2099-01-01T00:00:00,,400,measured\n")
+    assert [(v.start, v.end, v.value) for v in values] == [(T0, T0 + timedelta(days=1), 400)]
 
 
 def test_another_offset_is_the_same_moment(tmp_path: Path) -> None:
@@ -61,8 +65,8 @@ def test_a_fault_names_its_line(tmp_path: Path, rows: str, message: str) -> None
 
 def test_a_missing_file_or_column_is_said(tmp_path: Path) -> None:
     with pytest.raises(GridUnavailable, match="no file is configured"):
-        provider(GridSection()).fetch(T0, T0, T0)
+        CsvProvider(None).fetch(T0, T0, T0)
     file = tmp_path / "grid.csv"
     file.write_text("time,value\n")
     with pytest.raises(GridDataError, match="no column start_utc"):
-        provider(GridSection(csv=CsvGridSection(path=file))).fetch(T0, T0, T0)
+        CsvProvider(file).fetch(T0, T0, T0)

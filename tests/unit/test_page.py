@@ -15,7 +15,7 @@ from lab.story import Story
 
 from vispa_green.energy.power import Bins, NodePower, node_powers
 from vispa_green.ledgers import open_ledger
-from vispa_green.model import Component, JobFact, JobPosting, NodeEnergy, Promise, Quality, Quantity
+from vispa_green.model import Component, JobFact, JobKey, JobPosting, NodeEnergy, Promise, Quality, Quantity
 from vispa_green.reports.page import colour_keys
 
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -28,7 +28,7 @@ def told(story: Story) -> Story:
     for minute in range(0, 120, 10):
         shares = {"5": (60_000_000_000, 6_000_000_000), "6": (6_000_000_000, 600_000_000)}
         story.interval(START + timedelta(minutes=minute), 600, {Component.CPU: shares}, idle_uj=8_000_000_000)
-    begin, end = START, START + timedelta(hours=2)
+    submitted, length = START - timedelta(hours=3), timedelta(hours=2)
     story.facts(
         JobFact(
             "5",
@@ -39,10 +39,10 @@ def told(story: Story) -> Story:
             "<script>x</script>",
             "COMPLETED",
             ("n1",),
-            begin,
-            begin,
-            begin,
-            end,
+            submitted,
+            submitted,
+            START,
+            START + length,
             None,
             4,
         )
@@ -50,11 +50,20 @@ def told(story: Story) -> Story:
     story.grid(Quantity.CARBON_INTENSITY, START - timedelta(hours=3), [400.0, 400, 400, 200, 200, 300])
     story.grid(Quantity.RENEWABLE_SHARE, START - timedelta(hours=3), [40.0, 40, 40, 70, 70, 60])
     ledger = open_ledger(story.url)
-    submitted = START - timedelta(hours=3)
-    length = timedelta(hours=2)
-    ledger.append_promise(
+    ledger.promises.append(
         Promise(
-            "5", ME, submitted, START, length, None, Quantity.CARBON_INTENSITY, 210.0, 390.0, "best_mean", "greener"
+            "5",
+            ME,
+            submitted,
+            START,
+            length,
+            None,
+            Quantity.CARBON_INTENSITY,
+            210.0,
+            390.0,
+            "best_mean",
+            "greener",
+            story.cluster,
         )
     )
     ledger.close()
@@ -103,7 +112,7 @@ def test_the_area_under_the_power_is_what_was_measured(spans: list[tuple[int, in
     for i, (begin, length, busy, carried, idle, system) in enumerate(spans):
         times = (START + timedelta(seconds=begin), START + timedelta(seconds=begin + length))
         what = (list(Component)[i % 3], Quality.MEASURED)
-        postings.append(JobPosting(str(i), "n1", *what, *times, busy, carried))
+        postings.append(JobPosting(JobKey("lab", str(i), None), "n1", *what, *times, busy, carried))
         total = busy + carried + idle + system
         energies.append(NodeEnergy("n1", *what, *times, total, busy + carried, idle, system))
     for power in node_powers(energies, postings, {}, START, START + timedelta(hours=1)):
@@ -115,17 +124,21 @@ def test_the_area_under_the_power_is_what_was_measured(spans: list[tuple[int, in
         assert power.measured_uj == sum(energy.measured_uj for energy in energies)
 
 
-def test_a_whole_node_counter_is_drawn_only_while_its_parts_are_not_metered() -> None:
+def test_jobs_are_called_as_they_are_shown_and_two_of_one_number_are_two() -> None:
+    """Job 5 of two clusters; the larger is drawn first."""
     hour = timedelta(hours=1)
-    energies, postings = [], []
-    for begin, components in ((START, (Component.NODE,)), (START + hour, (Component.NODE, Component.CPU))):
-        for component in components:
-            postings.append(JobPosting("5", "n1", component, Quality.MEASURED, begin, begin + hour, 60, 10))
-            energies.append(NodeEnergy("n1", component, Quality.MEASURED, begin, begin + hour, 100, 70, 20, 10))
-    [power] = node_powers(energies, postings, {"5": "5_1"}, START, START + 3 * hour)
-    assert (power.measured_uj, power.jobs_uj) == (200, 140)
-    assert [label for label, _ in power.series] == ["job 5_1", "idle, carried by jobs", "system", "idle"]
-    assert power.known == pytest.approx((1,) * 128 + (0,) * 64)
+    keys = [JobKey(cluster, "5", START) for cluster in ("a", "b")]
+    energy = NodeEnergy("n1", Component.CPU, Quality.MEASURED, START, START + hour, 100, 70, 20, 10)
+    postings = [
+        JobPosting(key, "n1", Component.CPU, Quality.MEASURED, START, START + hour, busy, 10)
+        for key, busy in zip(keys, (20, 30), strict=True)
+    ]
+    [power] = node_powers([energy], postings, {keys[0]: "5_1", keys[1]: "5_2"}, START, START + 3 * hour)
+    assert (power.measured_uj, power.jobs_uj) == (100, 70)
+    assert [label for label, _ in power.series] == [
+        "job 5_2", "job 5_1", "idle, carried by jobs", "system", "idle",
+    ]  # fmt: skip
+    assert power.known == pytest.approx((1,) * 64 + (0,) * 128)
 
 
 def test_power_is_the_mean_over_what_is_known() -> None:

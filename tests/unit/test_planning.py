@@ -28,7 +28,7 @@ def series(quantity: Quantity, start: datetime, step: timedelta, numbers: list[f
 
 
 def planned(wish: Wish, *signals: GridSignal, policy: str = "best_mean") -> Plan:
-    return plan(wish, T0, {signal.quantity: signal for signal in signals}, policy, POLICIES.load(policy)())
+    return plan(wish, T0, {signal.quantity: signal for signal in signals}, policy, POLICIES.make(policy, None, {}))
 
 
 def brute_force(wish: Wish, signal: GridSignal) -> tuple[datetime, float] | None:

@@ -12,13 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vispa_green.energy.carbon import GridSignal, without_overlap
-from vispa_green.green.promises import PAUSING, Verdict, belongs, in_one_piece, outcome
+from vispa_green.energy.carbon import GridSignal
+from vispa_green.green.promises import PAUSING, Verdict, belongs, in_one_piece, is_of, outcome
 from vispa_green.model import (
     Component,
     GridKind,
     GridValue,
+    JobAccount,
     JobFact,
+    JobKey,
     JobPosting,
     Move,
     Promise,
@@ -32,7 +34,7 @@ HOUR = timedelta(hours=1)
 BERLIN = Path("/usr/share/zoneinfo/Europe/Berlin")
 KWH = 3_600_000_000_000
 CO2 = Quantity.CARBON_INTENSITY
-PROMISE = Promise("7", "ada", T0, T0 + 2 * HOUR, HOUR, T0 + 9 * HOUR, CO2, 100, 400, "best_mean", "greenest")
+PROMISE = Promise("7", "ada", T0, T0 + 2 * HOUR, HOUR, T0 + 9 * HOUR, CO2, 100, 400, "best_mean", "greenest", "lab")
 
 
 def fact(**changes: object) -> JobFact:
@@ -41,7 +43,8 @@ def fact(**changes: object) -> JobFact:
 
 
 def posting(hour: int, component: Component = Component.CPU, node: str = "n1") -> JobPosting:
-    return JobPosting("7", node, component, Quality.MEASURED, T0 + hour * HOUR, T0 + (hour + 1) * HOUR, KWH, 0)
+    key = JobKey("lab", "7", T0)
+    return JobPosting(key, node, component, Quality.MEASURED, T0 + hour * HOUR, T0 + (hour + 1) * HOUR, KWH, 0)
 
 
 def measured(*hourly: float) -> dict[Quantity, GridSignal]:
@@ -90,17 +93,19 @@ def test_a_job_that_paused_is_compared_with_one_piece_at_submission() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 4), st.sampled_from("ab")), min_size=1))
 def test_one_piece_keeps_all_energy_has_no_hole_and_moves_nothing_later(pieces: list[tuple[int, int, str]]) -> None:
-    charged = [replace(posting(h), job_id=job, end=T0 + (h + length) * HOUR) for h, length, job in pieces]
+    charged = [
+        replace(posting(h), key=JobKey("lab", job, T0), end=T0 + (h + length) * HOUR) for h, length, job in pieces
+    ]
     moved = in_one_piece(charged, T0)
-    assert sorted((p.job_id, p.end - p.start) for p in moved) == sorted((p.job_id, p.end - p.start) for p in charged)
-    for job in {p.job_id for p in charged}:
-        own = sorted((p.start, p.end) for p in moved if p.job_id == job)
+    assert Counter((p.key, p.end - p.start) for p in moved) == Counter((p.key, p.end - p.start) for p in charged)
+    for job in {p.key for p in charged}:
+        own = sorted((p.start, p.end) for p in moved if p.key == job)
         until = T0
         for start, end in own:
             assert start <= until
             until = max(until, end)
         assert own[0][0] == T0
-        assert until <= max(p.end for p in charged if p.job_id == job)
+        assert until <= max(p.end for p in charged if p.key == job)
     assert Counter(in_one_piece(moved, T0)) == Counter(moved)
 
 
@@ -142,10 +147,20 @@ def test_tasks_and_components_belong_to_their_job() -> None:
     assert not belongs(fact(job_id="71", display_id="71"), "7")
 
 
-def test_a_whole_node_is_not_added_to_its_parts() -> None:
-    parts = [posting(2), posting(2, Component.NODE)]
-    assert without_overlap(parts) == parts[:1]
-    assert without_overlap([posting(2, Component.NODE)]) == [posting(2, Component.NODE)]
+def account(job_id: str = "7", submitted: datetime | None = T0, cluster: str = "lab", shown: str = "") -> JobAccount:
+    known = fact(job_id=job_id, display_id=shown, submit=submitted) if shown else None
+    return JobAccount(JobKey(cluster, job_id, submitted), known, None)
+
+
+def test_a_promise_is_of_one_job_and_not_of_its_number() -> None:
+    """The number comes again next year, and on another cluster at once."""
+    assert is_of(PROMISE, account())
+    assert is_of(PROMISE, account("9", shown="7_2"))
+    assert is_of(PROMISE, account(submitted=None)), "nothing says that it is another"
+    assert is_of(PROMISE, account(submitted=T0 - timedelta(seconds=2))), "Slurm took it before the promise was kept"
+    assert not is_of(PROMISE, account(submitted=T0 + timedelta(days=365)))
+    assert not is_of(PROMISE, account(cluster="other"))
+    assert not is_of(PROMISE, account("71"))
 
 
 def test_the_local_zone_is_that_of_tz_else_the_systems(tmp_path: Path) -> None:

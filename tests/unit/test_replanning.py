@@ -79,7 +79,7 @@ ALL_POLICIES = pytest.mark.parametrize("policy", POLICIES.names())
 
 
 def decided(job: Held, known: dict[Quantity, Signal], policy: str, ahead: QueueOutlook | None) -> Decision:
-    return decide(job, T0, known, POLICIES.load(policy)(), ahead)
+    return decide(job, T0, known, POLICIES.make(policy, None, {}), ahead)
 
 
 @ALL_POLICIES
@@ -184,7 +184,7 @@ def test_only_a_raised_limit_counts() -> None:
         ({"begin": T0 + 2 * HOUR + ROUNDING + timedelta(seconds=1)}, "somebody changed it"),
         ({"begin": T0 + 2 * HOUR - timedelta(seconds=2)}, "somebody changed it"),
         ({"begin": T0 - MINUTE}, "its time has come"),
-        ({"begin": None}, "somebody changed one"),
+        ({"begin": None}, "waits for something else"),
         ({"state": "RUNNING"}, "it has started or ended"),
         ({"state": "CANCELLED"}, "it has started or ended"),
         ({"reason": "JobHeldUser"}, "JobHeldUser"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vispa_green.energy.carbon import GridSignal, carbon_of, grams
 from vispa_green.errors import NotCovered
-from vispa_green.model import Component, GridKind, GridValue, JobPosting, Quality, Quantity
+from vispa_green.model import Component, GridKind, GridValue, JobKey, JobPosting, Quality, Quantity
 
 T0 = datetime(2026, 6, 1, tzinfo=UTC)
 CO2, SHARE = Quantity.CARBON_INTENSITY, Quantity.RENEWABLE_SHARE
@@ -115,7 +115,7 @@ def test_one_kilowatt_hour_at_400_g_is_400_g() -> None:
 
 
 def posting(start: float, end: float, busy_uj: int) -> JobPosting:
-    return JobPosting("1", "n1", Component.CPU, Quality.MEASURED, at(start), at(end), busy_uj, 0)
+    return JobPosting(JobKey("lab", "1", None), "n1", Component.CPU, Quality.MEASURED, at(start), at(end), busy_uj, 0)
 
 
 def test_unknown_hours_shrink_what_is_covered_and_add_no_gram() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import re
 import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -19,29 +20,27 @@ from hypothesis import strategies as st
 from lab.mailsink import MailSink
 from lab.story import Story
 
-from vispa_green.energy.jobs import EnergyParts, GridBackground, JobEnergy, job_energies
-from vispa_green.energy.weekly import Week, WeekFigures, advice, weekly_report
+from vispa_green.energy.advice import advice
+from vispa_green.energy.jobs import JobEnergy
+from vispa_green.energy.parts import EnergyParts, GridFigures
+from vispa_green.energy.weekly import Week, WeekRecord, weekly_report
 from vispa_green.errors import UsageError
-from vispa_green.ledgers import open_ledger
-from vispa_green.model import Component, JobFact, Quality, Quantity, Selection
+from vispa_green.model import Component, Dimension, EnergySum, JobFact, JobKey, Quality, Quantity, Total
 from vispa_green.reports.render import render_weekly
 from vispa_green.units import UJ_PER_WH
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ME = pwd.getpwuid(os.getuid()).pw_name
 MONDAY = datetime(2026, 11, 9, tzinfo=BERLIN)
-NONE = EnergyParts()
 JOB = JobEnergy(
-    job_id="7", display_id="7", user="ada", account="", partition="", name="fit", state="COMPLETED", nodes=("n1",),
-    submit=None, start=MONDAY, end=MONDAY, cpus=16, memory_mib=2048, peak_memory_mib=1024,
-    cpu_time_ns=0, cpu_efficiency=0.9,
-    parts=EnergyParts(cpu_uj=9, idle_uj=1), co2_g=1.0, co2_coverage=1.0, renewable_share_pct=60.0,
-    quality=Quality.MEASURED, coverage=1.0, charged=(),
+    key=JobKey("lab", "7", None), display_id="7", user="ada", account="", partition="", project="", qos="",
+    name="fit", state="COMPLETED", exit_code="0:0", comment="", nodes=("n1",), submit=None, start=MONDAY,
+    end=MONDAY + timedelta(hours=1), elapsed=timedelta(hours=1), has_run=True, cpus=16, tasks=1,
+    cpus_per_task=16, memory_mib=2048, peak_memory_mib=1024, cpu_time_ns=0, cpu_efficiency=0.9,
+    parts=EnergyParts(cpu_uj=9, idle_uj=1), grid=GridFigures(1.0, 1.0, 60.0), quality=Quality.MEASURED,
+    coverage=1.0, charged=(),
 )  # fmt: skip
-
-
-def figures(idle: int = 1, busy: int = 9, green: float | None = 60.0) -> WeekFigures:
-    return WeekFigures((NONE,) * 7, EnergyParts(cpu_uj=busy, idle_uj=idle), 1.0, 1.0, green)
+WASTEFUL = replace(JOB, memory_mib=65536, peak_memory_mib=3072)
 
 
 def test_a_week_is_cut_in_its_zone_also_when_clocks_change() -> None:
@@ -68,31 +67,63 @@ def test_weeks_follow_one_another_without_a_hole(day: date) -> None:
     assert week.before.end == week.start
 
 
-def test_idle_cpus_are_named_with_the_number_that_would_do() -> None:
-    said = advice(figures(idle=6, busy=4), 60, [replace(JOB, cpu_efficiency=0.19)])
+@pytest.mark.parametrize(
+    ("asked", "remedy"),
+    [
+        ({"tasks": 1, "cpus_per_task": 16}, "try `--cpus-per-task=4`"),
+        ({"tasks": 16, "cpus_per_task": 1}, "try `--ntasks=4`"),
+        ({"tasks": 2, "cpus_per_task": 8}, "try `--cpus-per-task=2`"),
+        ({"tasks": 1, "cpus_per_task": 1}, "try it without `--exclusive`"),
+    ],
+)
+def test_idle_cpus_are_named_with_the_option_that_the_job_was_asked_with(asked: dict[str, int], remedy: str) -> None:
+    said = advice(0.6, 60, 60, [replace(JOB, cpu_efficiency=0.19, **asked)])  # type: ignore[arg-type]
     assert "job 7 kept 3.0 of its 16 CPUs busy" in said
-    assert "--cpus-per-task=4" in said
+    assert remedy in said
+
+
+@pytest.mark.parametrize(
+    "unknown", [{"tasks": None}, {"cpus_per_task": None}, {"display_id": "7+1"}], ids=["tasks", "each", "het"]
+)
+def test_where_it_is_not_known_how_a_job_was_asked_no_option_is_named(unknown: dict[str, object]) -> None:
+    assert "--" not in advice(0.6, 60, 60, [replace(JOB, cpu_efficiency=0.19, **unknown)])  # type: ignore[arg-type]
 
 
 def test_busy_jobs_are_not_blamed_for_idle_energy() -> None:
-    assert "cpus" not in advice(figures(idle=6, busy=4), 60, [JOB])
+    assert "cpus" not in advice(0.6, 60, 60, [JOB])
 
 
 @pytest.mark.parametrize(("mine", "grid"), [(35.0, 36.0), (50.0, 60.0), (35.0, None)])
 def test_browner_than_the_grid_means_to_wait_for_green_hours(mine: float, grid: float | None) -> None:
-    assert "gsbatch --green-finish-by=tomorrow job.sh" in advice(figures(green=mine), grid, [JOB])
+    assert "gsbatch --green-max-delay=12h job.sh" in advice(0.1, mine, grid, [JOB])
 
 
-def test_memory_that_nobody_used_is_named() -> None:
-    said = advice(figures(), 60, [replace(JOB, memory_mib=65536, peak_memory_mib=3072)])
+def test_memory_that_nobody_used_is_named_with_a_margin() -> None:
+    said = advice(0.1, 60, 60, [WASTEFUL])
     assert "reserved 64 GiB of memory and used 3.0" in said
     assert "--mem=4G" in said
 
 
+@pytest.mark.parametrize(
+    "doubt",
+    [{"peak_memory_mib": None}, {"nodes": ("n1", "n2")}, {"state": "OUT_OF_MEMORY"}, {"state": "CANCELLED"}],
+    ids=["not of all tasks", "not of each node", "killed", "not to the end"],
+)
+def test_less_memory_is_never_advised_where_that_could_end_a_job(doubt: dict[str, object]) -> None:
+    assert "--mem" not in advice(0.1, 60, 60, [replace(WASTEFUL, **doubt)])  # type: ignore[arg-type]
+
+
+@given(st.integers(1, 10**7), st.integers(1, 10**7))
+def test_memory_that_is_advised_is_more_than_was_ever_held_and_less_than_was_asked(asked: int, peak: int) -> None:
+    said = advice(0.1, 60, 60, [replace(JOB, memory_mib=asked, peak_memory_mib=peak)])
+    if found := re.search(r"--mem=(\d+)G", said):
+        assert 1.1 * peak < 1024 * int(found[1]) < asked
+
+
 def test_a_good_week_is_thanked_for() -> None:
-    assert advice(figures(green=72), 60, [JOB]).startswith("Well timed: your energy was 12 points greener")
-    assert advice(figures(), 60, [JOB]).endswith("Thank you.")
-    assert advice(figures(green=None), None, [JOB]).endswith("Thank you.")
+    assert advice(0.1, 72, 60, [JOB]).startswith("Well timed: your energy was 12 points greener")
+    assert advice(0.1, 60, 60, [JOB]).endswith("Thank you.")
+    assert advice(0.1, None, None, [JOB]).endswith("Thank you.")
 
 
 @pytest.fixture
@@ -174,15 +205,14 @@ def assert_complete(message: EmailMessage) -> None:
     assert image.get_content().startswith(b"\x89PNG")
 
 
-def test_a_week_that_is_not_over_says_so(told: Story) -> None:
+def test_a_week_that_is_not_over_says_so() -> None:
     week = Week.named("2026-W46", BERLIN)
-    ledger = open_ledger(told.url)
-    postings, presence = list(ledger.postings(Selection())), ledger.presence(Selection())
-    ledger.close()
-    rows = job_energies(postings, presence, [], GridBackground(), user_of=str, running_until=None)
+    days = [
+        Total({Dimension.DAY: day}, (EnergySum(Component.CPU, Quality.MEASURED, wh * UJ_PER_WH, 0),), 1, None)
+        for day, wh in ((week.days[0], 10), (week.before.days[3], 80))
+    ]
     for now, name in ((week.end - timedelta(hours=1), "46 so far"), (week.end, "46")):
-        report = weekly_report(ME, week, rows, postings, GridBackground(), now)
-        pages = render_weekly(report, "lab")
+        pages = render_weekly(weekly_report(ME, week, WeekRecord([JOB], (), days, None), now), "lab")
         assert pages.subject.startswith(f"Week {name}: ")
         assert f"week 2026-W{name}" in pages.text
         assert f"week 2026-W{name} ·" in pages.html
@@ -224,7 +254,15 @@ def test_a_missing_extra_names_the_command_that_installs_it(told: Story, tmp_pat
     """An interpreter that finds no matplotlib: its place is taken by a file that cannot be imported."""
     (tmp_path / "hidden").mkdir()
     (tmp_path / "hidden/matplotlib.py").write_text("raise ImportError('hidden')\n")
-    done = told.run("report", "weekly", "--week", "2026-W46", PYTHONPATH=f"{tmp_path}/hidden")
+    done = told.run(
+        "report",
+        "weekly",
+        "--week",
+        "2026-W46",
+        "--preview",
+        str(tmp_path / "week.html"),
+        PYTHONPATH=os.pathsep.join([f"{tmp_path}/hidden", *sys.path]),
+    )
     assert done.returncode == 1
     assert done.stderr == (
         "vispa-green: reports need matplotlib and jinja2: run `pip install 'vispa-green[report]'`\n"

@@ -25,17 +25,16 @@ def pace(config: Config, interval_s: float | None = None) -> Pace:
 
 def accountant(config: Config, node: str) -> Accountant:
     """Return the accountant with the configured attribution model and idle policy."""
-    options = getattr(config.attribution, config.attribution.model, {})
     return Accountant(
         node,
-        MODELS.load(config.attribution.model)(options),
-        IDLE_POLICIES.load(config.attribution.idle_policy)(),
+        MODELS.make(config.attribution.model, None, config.options("attribution")),
+        IDLE_POLICIES.make(config.attribution.idle_policy, None, config.options("idle_policies")),
     )
 
 
 def meters(session: Session, host: Host) -> list[Meter]:
     """Return the meters of this node; raise `ConfigError` when there is nothing to measure with."""
-    found = find_meters(host, session.config.meters, session.now)
+    found = find_meters(host, session.config, session.now)
     if not found:
         enabled = ", ".join(session.config.meters.enabled)
         raise ConfigError(f"none of the enabled meters ({enabled}) is present here: see `vispa-green doctor`")
@@ -44,7 +43,7 @@ def meters(session: Session, host: Host) -> list[Meter]:
 
 def trackers(config: Config, host: Host) -> list[Tracker]:
     """Return the configured ways to find jobs, best first."""
-    return [TRACKERS.load(name)(host) for name in config.agent.trackers]
+    return [TRACKERS.make(name, host, config.options("trackers")) for name in config.agent.trackers]
 
 
 def assemble(session: Session, bindings: list[BindingSource]) -> Agent:
@@ -56,4 +55,5 @@ def assemble(session: Session, bindings: list[BindingSource]) -> Agent:
         accountant(session.config, host.name),
         Spool(session.spool_dir, host.name),
         lambda: session.ledger(create=True),
+        session.config.cluster.name,
     )

@@ -111,6 +111,11 @@ class EmbeddedAccount:
         return None if self.cost is None else self.cost.energy_uj
 
     @property
+    def quality(self) -> str | None:
+        """How the figure came about: measured, estimated or gap."""
+        return None if self.cost is None or self.cost.quality is None else self.cost.quality.value
+
+    @property
     def energy_wh(self) -> float | None:
         """The same in Wh."""
         return None if self.energy_uj is None else self.energy_uj / UJ_PER_WH
@@ -137,11 +142,12 @@ class EmbeddedAccount:
         reader = NodeReader(host, assembly.meters(self.session, host))
         accountant = assembly.accountant(self.session.config, host.name)
         self.session, spool = _opened(self.session, self.job_id)
-        agent = Agent(reader, JobWatch([tree]), accountant, spool, lambda: self.session.ledger(create=True))
+        cluster = self.session.config.cluster.name
+        agent = Agent(reader, JobWatch([tree]), accountant, spool, lambda: self.session.ledger(create=True), cluster)
         try:
             run(agent, assembly.pace(self.session.config, PACE_S), self._now, self._wait)
             with closing(self.session.ledger(create=True)) as ledger:
-                ledger.append_job_facts([self._fact(host.name)], self._end.utc)
+                ledger.facts.append(cluster, [self._fact(host.name)], self._end.utc)
             spool.remove_if_empty()
         finally:
             agent.close()
@@ -186,10 +192,10 @@ def places(session: Session) -> Iterator[Session]:
 
 def cost_of(session: Session, job_id: JobId) -> JobEnergy | None:
     """Ask the ledger of one place what a job cost; Slurm does not know it. Raise `LedgerError` if it cannot be."""
-    from vispa_green.answers.jobs import JobChoice, collect
+    from vispa_green.answers.jobs import JobChoice, jobs
 
-    without_slurm = session.config.model_copy(update={"slurm": SlurmSection(enabled=False)})
-    rows = collect(replace(session, config=without_slurm), JobChoice(job_ids=(job_id,))).rows()
+    without_slurm = replace(session.config, slurm=SlurmSection(enabled=False))
+    rows = jobs(replace(session, config=without_slurm), JobChoice(job_ids=(job_id,))).rows
     return rows[0] if rows else None
 
 
@@ -205,7 +211,7 @@ def _opened(session: Session, job_id: JobId) -> tuple[Session, Spool]:
             continue
         try:
             with closing(at.ledger(create=True)) as ledger:
-                ledger.append_moves(())  # nothing, but only where something could be written
+                ledger.promises.append_moves(())  # nothing, but only where something could be written
         except VispaGreenError as error:
             spool.remove_if_empty()
             spool.close()

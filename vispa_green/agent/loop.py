@@ -11,7 +11,7 @@ from vispa_green.agent.spool import Spool
 from vispa_green.agent.watch import JobWatch
 from vispa_green.energy.accounting import Accountant, Baseline, NodePass
 from vispa_green.errors import LedgerError, SpoolError
-from vispa_green.model import Instant, Ledger
+from vispa_green.model import Instant, Ledger, Origin
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +37,10 @@ class Agent:
         accountant: Accountant,
         spool: Spool,
         open_ledger: Callable[[], Ledger],
+        cluster: str,
     ) -> None:
         self._reader, self._watch, self._accountant, self._spool = reader, watch, accountant, spool
-        self._open_ledger = open_ledger
+        self._open_ledger, self._cluster = open_ledger, cluster
         self._ledger: Ledger | None = None
         self._since: Baseline | None = spool.baseline()
         self._gap = "no agent was running" if self._since else ""
@@ -90,7 +91,7 @@ class Agent:
             if self._ledger is None:
                 self._ledger = self._open_ledger()
             while batch := self._spool.waiting(BATCH):
-                committed += self._ledger.append(self._spool.spool_id, batch, at.utc)
+                committed += self._ledger.energy.append(Origin(self._cluster, self._spool.spool_id), batch, at.utc)
                 self._spool.delivered(batch[-1].sequence)
         except (LedgerError, SpoolError) as error:
             self._deliver_after_ns = at.monotonic_ns + RETRY_DELIVERY_NS

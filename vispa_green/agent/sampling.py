@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from vispa_green.agent.watch import JobWatch
-from vispa_green.config import MetersSection
+from vispa_green.config import Config
 from vispa_green.energy.accounting import DeviceReading, NodePass
 from vispa_green.errors import MeterError
 from vispa_green.host import Host
@@ -40,14 +40,14 @@ class NodeReader:
         return cpu_time
 
 
-def find_meters(host: Host, options: MetersSection, at: Instant) -> list[Meter]:
+def find_meters(host: Host, config: Config, at: Instant) -> list[Meter]:
     """Return the meters to use: every enabled one that is there, an estimate only where no counter is.
 
     A CPU counter that this user may not read counts as absent, if an estimate is enabled to stand in.
     """
     found: list[Meter] = []
-    for name in options.enabled:
-        found += METERS.load(name)(host, options)
+    for name in config.meters.enabled:
+        found += METERS.make(name, host, config.options("meters"))
     estimates = [m for m in found if m.quality is Quality.ESTIMATED]
     counters = [m for m in found if m.quality is not Quality.ESTIMATED]
     for estimate in estimates:

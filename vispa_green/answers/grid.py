@@ -6,17 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from vispa_green.config import GridSection
+from vispa_green.config import Config, GridSection
 from vispa_green.energy.carbon import GridSignal
 from vispa_green.errors import GridError, LedgerError, VispaGreenError
 from vispa_green.grid import PROVIDERS
-from vispa_green.ledgers import open_ledger
 from vispa_green.model import GridKind, GridValue, Ledger, Quantity
+from vispa_green.session import Session
 
 FORESIGHT = timedelta(hours=48)
 """Fetched ahead whatever was asked: no public forecast reaches further, and the next caller needs it."""
 SHORTEST_REFRESH = timedelta(seconds=60)
 """A span that nobody can cover yet is not asked for at every call."""
+STILL_COMES, RARELY = timedelta(days=2), timedelta(hours=6)
+"""What a provider does not have so long after the time, it hardly gets; it is asked again after hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ def what_is_known(
     start: datetime,
     end: datetime,
     *,
-    options: GridSection,
+    config: Config,
     ledger: Ledger | None,
     now: datetime,
     always_ask: bool = False,
@@ -49,27 +51,41 @@ def what_is_known(
     into the ledger; one that cannot be written to is no fault, as most users' is their site's.
     """
     values, warnings = _stored(ledger, start, end)
-    if always_ask or _is_wanting(values, start, end, now, options):
-        for name in options.providers:
+    if always_ask or _is_wanting(values, start, end, now, config.grid):
+        for name in config.grid.providers:
+            if not always_ask and _was_just_asked(ledger, name, start, end, now, config.grid):
+                continue
             try:
-                fetched = _fetch(name, options, start, end, now)
+                fetched = _fetch(name, config, start, end, now)
             except VispaGreenError as error:
                 warnings.append(f"{name}: {error}")
                 continue
             warnings += _missing(name, fetched)
-            _store(ledger, fetched)
+            _store(ledger, name, fetched, (start, _last(end, now)), now)
             values = _newest([*values, *(v for v in fetched if v.start < end and v.end > start)])
             if _is_covered(values, start, end):
                 break
     by_quantity = {quantity: tuple(v for v in values if v.quantity is quantity) for quantity in Quantity}
-    return GridKnowledge(by_quantity, tuple(warnings), options.providers)
+    return GridKnowledge(by_quantity, tuple(warnings), config.grid.providers)
 
 
-def ledger_at(url: str) -> Ledger | None:
-    """Open a ledger to write where that is allowed, else to read, else return ``None``."""
+def known_of(session: Session, start: datetime, end: datetime, *, always_ask: bool = False) -> GridKnowledge:
+    """Return what is known of a span, from the ledger and, where called for, from the providers."""
+    ledger = ledger_of(session)
+    try:
+        return what_is_known(
+            start, end, config=session.config, ledger=ledger, now=session.now.utc, always_ask=always_ask
+        )
+    finally:
+        if ledger is not None:
+            ledger.close()
+
+
+def ledger_of(session: Session) -> Ledger | None:
+    """Open the ledger to write where that is allowed, else to read, else return ``None``."""
     for create, read_only in ((True, False), (False, True)):
         try:
-            return open_ledger(url, create=create, read_only=read_only)
+            return session.ledger(create=create, read_only=read_only)
         except VispaGreenError:
             continue
     return None
@@ -79,7 +95,7 @@ def _stored(ledger: Ledger | None, start: datetime, end: datetime) -> tuple[list
     if ledger is None:
         return [], []
     try:
-        return [value for quantity in Quantity for value in ledger.grid_values(quantity, start, end)], []
+        return [value for quantity in Quantity for value in ledger.grid.values(quantity, start, end)], []
     except LedgerError as error:
         return [], [f"ledger: {error}"]
 
@@ -91,12 +107,27 @@ def _is_wanting(
     if end > now and now - _newest_fetch(ahead) > timedelta(seconds=options.refresh_s):
         return True
     past = [value for value in values if value.kind is GridKind.MEASURED]
-    gap = _first_gap(past if end <= now else values, start, end)
-    if gap is None:
+    return _first_gap(past if end <= now else values, start, end) is not None
+
+
+def _was_just_asked(
+    ledger: Ledger | None, name: str, start: datetime, end: datetime, now: datetime, options: GridSection
+) -> bool:
+    """Say whether a provider has just answered about all of a span: what it left open then, it does not have."""
+    if ledger is None:
         return False
-    # Whoever asked last may have asked for a later span: what counts is who would have got the first gap, too.
-    asked = _newest_fetch(value for value in values if value.start <= gap)
-    return now - asked > min(SHORTEST_REFRESH, timedelta(seconds=options.refresh_s))
+    try:
+        asked = ledger.grid.last_asked(name, start, _last(end, now))
+    except LedgerError:
+        return False
+    is_over = end < now - STILL_COMES
+    patience = RARELY if is_over else min(SHORTEST_REFRESH, timedelta(seconds=options.refresh_s))
+    return asked is not None and now - asked <= patience
+
+
+def _last(end: datetime, now: datetime) -> datetime:
+    """Return until when a provider is asked: beyond the end, if that lies ahead."""
+    return max(end, now + FORESIGHT) if end > now else end
 
 
 def _newest_fetch(values: Iterable[GridValue]) -> datetime:
@@ -117,11 +148,10 @@ def _is_covered(values: Sequence[GridValue], start: datetime, end: datetime) -> 
     return all(GridSignal.from_values(values, quantity).covers(start, end) for quantity in Quantity)
 
 
-def _fetch(name: str, options: GridSection, start: datetime, end: datetime, now: datetime) -> Sequence[GridValue]:
-    provider = PROVIDERS.load(name)(options)
-    last = max(end, now + FORESIGHT) if end > now else end
+def _fetch(name: str, config: Config, start: datetime, end: datetime, now: datetime) -> Sequence[GridValue]:
+    provider = PROVIDERS.make(name, None, config.options("grid"))
     try:
-        return provider.fetch(start, last, now)
+        return provider.fetch(start, _last(end, now), now)
     except ValueError as error:  # a provider that is not ours may raise it on data it did not expect
         raise GridError(str(error)) from error
 
@@ -133,11 +163,14 @@ def _missing(name: str, fetched: Sequence[GridValue]) -> list[str]:
     return [f"{name}: no {quantity}" for quantity in Quantity if quantity not in present]
 
 
-def _store(ledger: Ledger | None, values: Sequence[GridValue]) -> None:
+def _store(
+    ledger: Ledger | None, name: str, values: Sequence[GridValue], asked: tuple[datetime, datetime], now: datetime
+) -> None:
     if ledger is None:
         return
     try:
-        ledger.append_grid_values(values)
+        ledger.grid.append(values)
+        ledger.grid.asked(name, *asked, now)
     except LedgerError:
         return
 

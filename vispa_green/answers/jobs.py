@@ -1,66 +1,69 @@
-"""The edge of the reports: choose jobs, read the ledger, lay Slurm's facts over it, ask what the grid was like."""
+"""What jobs cost: choose jobs, read the ledger, lay Slurm's facts over it, ask what the grid was like."""
 
 from __future__ import annotations
 
-import pwd
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
-from vispa_green.answers.grid import what_is_known
-from vispa_green.energy.jobs import GridBackground, JobEnergy, job_energies
+from vispa_green.access import may_see
+from vispa_green.answers.asking import for_asker, user_name, user_number
+from vispa_green.answers.background import with_grid
+from vispa_green.energy.jobs import ChargedSpan, JobEnergy, charged_spans, job_energies, runs_of
 from vispa_green.errors import LedgerError, LedgerMissing, SlurmError
-from vispa_green.model import JobFact, JobId, JobPosting, JobPresence, Ledger, Quantity, Selection
+from vispa_green.model import JobAccount, JobFact, JobKey, Ledger, Selection
 from vispa_green.session import Session
 from vispa_green.slurm import commands
-from vispa_green.slurm.jobs import JobQuery, job_facts, matches
+from vispa_green.slurm.jobs import JobQuery, believed, job_facts, matches
 
-Found = TypeVar("Found")
-
-IDS_IN_ONE_QUERY = 10_000  # SQLite takes 32766 values in one statement
+REQUEUE = timedelta(hours=1)
+"""As in `vispa_green.ledgers`: a later submission of a number soon after its last sight is a requeue's."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobChoice:
-    """Which jobs, in ``sacct``'s sense: those that ran at some time in ``[start, end)``. Empty means all."""
+    """Which jobs, in ``sacct``'s sense: those that ran at some time in ``[start, end)``. Empty means all.
+
+    With ``truncate`` only what they were charged in the span counts, else their whole runs.
+    """
 
     job_ids: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
     accounts: tuple[str, ...] = ()
+    partitions: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
     start: datetime | None = None
     end: datetime | None = None
+    truncate: bool = False
+    states: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+    def shows(self, row: JobEnergy) -> bool:
+        """Say whether a row is wanted by what only Slurm's facts tell."""
+        return (
+            (not self.states or row.state.partition(" ")[0] in self.states)
+            and (not self.nodes or bool(set(self.nodes) & set(row.nodes)))
+            and (not self.names or row.name in self.names)
+        )
+
+    @property
+    def selection(self) -> Selection:
+        """The same for the ledger, where Slurm may not have told the users' names yet."""
+        uids = tuple(uid for uid in map(user_number, self.users) if uid is not None)
+        users = tuple(user_name(int(name)) if name.isdecimal() else name for name in self.users)
+        return Selection(
+            job_ids=self.job_ids, users=users, uids=uids, accounts=self.accounts, partitions=self.partitions,
+            projects=self.projects, start=self.start, end=self.end,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
-    """Everything that reports are made of, with what went wrong on the way as lines for the reader."""
+class JobAnswer:
+    """The rows, and what went wrong on the way as lines for the reader."""
 
-    postings: tuple[JobPosting, ...]
-    presence: tuple[JobPresence, ...]
-    facts: tuple[JobFact, ...]
-    grid: GridBackground
-    running_until: datetime | None
+    rows: tuple[JobEnergy, ...]
     warnings: tuple[str, ...] = field(default=())
-
-    def rows(self) -> list[JobEnergy]:
-        """Join it to one row a job."""
-        return job_energies(
-            self.postings,
-            self.presence,
-            self.facts,
-            self.grid,
-            user_of=user_name,
-            running_until=self.running_until,
-        )
-
-
-def user_name(uid: int) -> str:
-    """Return the name of a user, or the number as text where this machine does not know it."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
 
 
 def open_account(session: Session) -> Ledger:
@@ -73,29 +76,35 @@ def open_account(session: Session) -> Ledger:
         return session.ledger(read_only=True)
 
 
-def collect(session: Session, choice: JobChoice, *, grid_span: tuple[datetime, datetime] | None = None) -> Material:
-    """Return the material on the whole runs of the chosen jobs, and the grid while they ran and in ``grid_span``.
+def jobs(session: Session, choice: JobChoice) -> JobAnswer:
+    """Return what the chosen jobs cost.
 
     Slurm's answer is kept in the ledger if it can be written. What is missing (Slurm, the grid)
     becomes a warning; without a ledger there is nothing to say, and `LedgerError` is raised.
     """
     ledger = open_account(session)
-    warnings: list[str] = []
-    fresh = _ask_slurm(session, choice, warnings)
-    _store(ledger, fresh, session.now.utc)
-    facts = _merge(ledger, choice, fresh or ())
-    stays = ledger.presence(_span(choice, facts))
-    chosen = _chosen(choice, facts, stays, {fact.job_id for fact in fresh or ()})
-    postings = tuple(_by_chunks(ledger.postings, chosen))
-    presence = tuple(_by_chunks(ledger.presence, chosen))
-    grid = _grid(session, ledger, postings, grid_span, warnings)
-    ledger.close()
-    wanted = set(chosen)
-    kept = tuple(fact for fact in facts.values() if fact.job_id in wanted)
-    return Material(postings, presence, kept, grid, session.now.utc if fresh is not None else None, tuple(warnings))
+    try:
+        warnings: list[str] = []
+        fresh = asked_slurm(session, choice, warnings)
+        doubts = kept(ledger, session, fresh or ())
+        warnings += doubts
+        selection = for_asker(session, choice.selection)
+        whole = not choice.truncate
+        accounts = ledger.energy.jobs(selection, whole=whole)
+        credible = believed(fresh or (), _uids_seen(accounts))
+        warnings += () if doubts else credible.faults
+        accounts = _overlaid(session, accounts, credible.records, choice, selection)
+        accounts, missing = with_grid(session, ledger, selection, accounts, whole=whole)
+        spans = _spans(ledger, accounts)
+    finally:
+        ledger.close()
+    until = session.now.utc if fresh is not None else None
+    rows = job_energies(accounts, user_of=user_name, running_until=until, spans=spans)
+    return JobAnswer(tuple(filter(choice.shows, rows)), (*warnings, *missing))
 
 
-def _ask_slurm(session: Session, choice: JobChoice, warnings: list[str]) -> list[JobFact] | None:
+def asked_slurm(session: Session, choice: JobChoice, warnings: list[str]) -> list[JobFact] | None:
+    """Return what Slurm knows of the chosen jobs, ``None`` where it is not asked or does not answer."""
     if not session.config.slurm.enabled or not commands.available():
         return None
     query = JobQuery(choice.job_ids, choice.users, choice.accounts, choice.start, choice.end)
@@ -108,74 +117,98 @@ def _ask_slurm(session: Session, choice: JobChoice, warnings: list[str]) -> list
     return answer.records
 
 
-def _store(ledger: Ledger, facts: Sequence[JobFact] | None, now: datetime) -> None:
+def kept(ledger: Ledger, session: Session, facts: Sequence[JobFact]) -> tuple[str, ...]:
+    """Keep facts, if the ledger can be written; return those that are not believed, a sentence each."""
     try:
-        ledger.append_job_facts(facts or (), now)
+        return ledger.facts.append(session.config.cluster.name, facts, session.now.utc)
     except LedgerError:
-        return  # most users may only read their site's ledger
+        return ()  # most users may only read their site's ledger
 
 
-def _merge(ledger: Ledger, choice: JobChoice, fresh: Sequence[JobFact]) -> dict[JobId, JobFact]:
-    """Lay what Slurm says now over what it said before; an old word on a job that was yet to start is void."""
-    stored = ledger.job_facts(Selection(choice.job_ids, choice.start, choice.end))
-    known = {fact.job_id: fact for fact in stored if fact.start is not None}
-    return {**known, **{fact.job_id: fact for fact in fresh}}
+def _uids_seen(accounts: Sequence[JobAccount]) -> Callable[[JobFact], int | None]:
+    """Return what tells under whom agents saw the job of a fact run."""
+
+    def seen(fact: JobFact) -> int | None:
+        for account in accounts:
+            if account.key.job_id == fact.job_id and account.stays and fact.submit is not None:
+                last = max(stay.end for stay in account.stays)
+                if (account.key.submitted or fact.submit) <= fact.submit <= last + REQUEUE:
+                    return account.uid
+        return None
+
+    return seen
 
 
-def _span(choice: JobChoice, facts: dict[JobId, JobFact]) -> Selection:
-    if not choice.job_ids:
-        return Selection(start=choice.start, end=choice.end)
-    ids = {_plain(text) for text in choice.job_ids}
-    ids |= {fact.job_id for fact in facts.values() if any(matches(fact, text) for text in choice.job_ids)}
-    return Selection(tuple(sorted(ids)), choice.start, choice.end)
-
-
-def _chosen(
-    choice: JobChoice, facts: dict[JobId, JobFact], stays: Iterable[JobPresence], fresh: set[JobId]
-) -> list[JobId]:
-    """Return the raw ids of the jobs that meet every condition, whether the ledger or Slurm knows them.
-
-    A stored fact without an end is true of the past only; by itself it puts no job into a span.
-    """
-    uid_of = {stay.job_id: stay.uid for stay in stays}
-    ended = {fact.job_id for fact in facts.values() if fact.end is not None}
-    candidates = {*uid_of, *ended, *fresh}
-    return sorted(
-        job_id for job_id in candidates if _is_wanted(choice, job_id, facts.get(job_id), uid_of.get(job_id))
-    )
-
-
-def _is_wanted(choice: JobChoice, job_id: JobId, fact: JobFact | None, uid: int | None) -> bool:
-    owner = fact.user if fact and fact.user else "" if uid is None else user_name(uid)
-    if choice.users and not {owner, "" if uid is None else str(uid)} & (set(choice.users) - {""}):
-        return False
-    if choice.accounts and (fact is None or fact.account not in choice.accounts):
-        return False
-    if not choice.job_ids:
-        return True
-    return any(matches(fact, text) for text in choice.job_ids) if fact else job_id in choice.job_ids
-
-
-def _plain(text: str) -> str:
-    return text.partition("_")[0].partition("+")[0]
-
-
-def _by_chunks(read: Callable[[Selection], Iterable[Found]], job_ids: Sequence[JobId]) -> Iterator[Found]:
-    for first in range(0, len(job_ids), IDS_IN_ONE_QUERY):
-        yield from read(Selection(tuple(job_ids[first : first + IDS_IN_ONE_QUERY])))
-
-
-def _grid(
+def _overlaid(
     session: Session,
-    ledger: Ledger,
-    postings: Sequence[JobPosting],
-    span: tuple[datetime, datetime] | None,
-    warnings: list[str],
-) -> GridBackground:
-    moments = [*(p.start for p in postings), *(p.end for p in postings), *(span or ())]
-    if not moments:
-        return GridBackground()
-    known = what_is_known(min(moments), max(moments), options=session.config.grid, ledger=ledger, now=session.now.utc)
-    signals = known.signals()
-    warnings += [f"grid: {line}" for line in known.warnings]
-    return GridBackground(signals.get(Quantity.CARBON_INTENSITY), signals.get(Quantity.RENEWABLE_SHARE))
+    accounts: Iterable[JobAccount],
+    fresh: Sequence[JobFact],
+    choice: JobChoice,
+    selection: Selection,
+) -> list[JobAccount]:
+    """Lay what Slurm says now over what was kept; an old word on a job that was yet to start is void."""
+    cluster = session.config.cluster.name
+    left = {id(fact): fact for fact in fresh}
+    found: list[JobAccount] = []
+    for account in accounts:
+        fact = next((f for f in left.values() if is_about(f, account, cluster)), None)
+        if fact is not None:
+            del left[id(fact)]
+            account = replace(account, fact=fact)  # noqa: PLW2901 - the same account, with what is known now
+        if fact is not None or account.stays or (account.fact is not None and account.fact.start is not None):
+            found.append(account)
+    unknown = [fact for fact in left.values() if _is_wanted(choice, fact) and _is_for(selection, fact)]
+    return [*found, *(JobAccount(JobKey(cluster, fact.job_id, fact.submit), fact, fact.uid) for fact in unknown)]
+
+
+def is_about(fact: JobFact, account: JobAccount, cluster: str) -> bool:
+    """Say whether a fact of a cluster is about the job of an account."""
+    key = account.key
+    if (key.cluster, key.job_id) != (cluster, fact.job_id):
+        return False
+    if account.uid is not None and fact.uid is not None and account.uid != fact.uid:
+        return False
+    if key.submitted is None or fact.submit is None:
+        seen = [stay.start for stay in account.stays]
+        return not seen or fact.start is None or min(seen) >= fact.start - REQUEUE
+    if fact.submit in {key.submitted, account.fact.submit if account.fact else None}:
+        return True
+    last = max((stay.end for stay in account.stays), default=key.submitted)
+    return key.submitted < fact.submit <= last + REQUEUE
+
+
+def _is_wanted(choice: JobChoice, fact: JobFact) -> bool:
+    conditions = (
+        not choice.users or fact.user in choice.selection.users,
+        not choice.accounts or fact.account in choice.accounts,
+        not choice.partitions or fact.partition in choice.partitions,
+        not choice.projects or fact.project in choice.projects,
+        not choice.job_ids or any(matches(fact, text) for text in choice.job_ids),
+    )
+    return all(conditions)
+
+
+def _is_for(selection: Selection, fact: JobFact) -> bool:
+    somebody = selection.visible
+    if somebody is None:
+        return True
+    from vispa_green.access import Principal
+
+    return may_see(Principal(somebody.user, somebody.uid, somebody.accounts), fact.user, fact.uid, fact.account)
+
+
+def _spans(ledger: Ledger, accounts: Iterable[JobAccount]) -> dict[JobKey, tuple[ChargedSpan, ...]]:
+    """Return the runs of jobs that had several, each with what it was charged."""
+    from vispa_green.energy.carbon import GridSignal
+    from vispa_green.model import Quantity
+
+    spans: dict[JobKey, tuple[ChargedSpan, ...]] = {}
+    for account in accounts:
+        if len(runs_of(account)) < 2 or not account.sums:
+            continue
+        postings = list(ledger.energy.postings(Selection(keys=(account.key,))))
+        first, last = min(p.start for p in postings), max(p.end for p in postings)
+        values = ledger.grid.values(Quantity.CARBON_INTENSITY, first, last)
+        signal = GridSignal.from_values(values, Quantity.CARBON_INTENSITY) if values else None
+        spans[account.key] = charged_spans(postings, signal)
+    return spans

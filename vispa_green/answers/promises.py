@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 from vispa_green.errors import SpoolError
-from vispa_green.model import JobFact, JobId, Ledger, Move, Promise
-from vispa_green.promise_spool import SUBMITTING, JobOwner, Notes, check_writable, collect, keep, own_notes
+from vispa_green.green.promises import SUBMITTING
+from vispa_green.model import JobFact, JobId, Ledger, Move, Promise, Selection
+from vispa_green.promise_spool import JobOwner, Notes, check_writable, collect, keep, own_notes
 from vispa_green.session import Session
 
 
@@ -30,21 +32,38 @@ def keep_note(session: Session, note: Promise | Move) -> None:
 
 def own_promises(session: Session, job_ids: Collection[JobId] = ()) -> Notes:
     """Return what the calling user's own spool holds about these jobs, or about all."""
-    return own_notes(session.promise_dir, os.getuid(), job_ids)
+    return _of_cluster(own_notes(session.promise_dir, os.getuid(), job_ids), session)
 
 
-def known_promises(session: Session, ledger: Ledger | None, job_ids: Collection[JobId] = ()) -> Notes:
-    """Return what the ledger and the user's own spool hold; what is in both is there once."""
-    own = own_promises(session, job_ids)
+def known_promises(session: Session, ledger: Ledger | None, selection: Selection) -> Notes:
+    """Return what the ledger and the user's own spool hold of a selection; what is in both is there once."""
+    own = own_promises(session, selection.job_ids)
     if ledger is None:
         return own
-    ids = tuple(job_ids)
-    promises = {(p.job_id, p.submitted): p for p in (*own.promises, *ledger.promises(ids))}
-    moves = dict.fromkeys((*own.moves, *ledger.moves(ids)))
+    kept = ledger.promises.promises(selection), ledger.promises.moves(selection)
+    mine = [promise for promise in own.promises if _is_within(promise, selection)]
+    promises = {(p.job_id, p.submitted): p for p in (*mine, *kept[0])}
+    moves = dict.fromkeys((*own.moves, *kept[1]))
     return Notes(
         tuple(sorted(promises.values(), key=lambda promise: promise.submitted)),
         tuple(sorted(moves, key=lambda move: move.moved_at)),
         own.refused,
+    )
+
+
+def _is_within(promise: Promise, selection: Selection) -> bool:
+    start, end = selection.start, selection.end
+    is_asked = not selection.users or promise.user in selection.users
+    return is_asked and (start is None or promise.submitted >= start) and (end is None or promise.submitted < end)
+
+
+def _of_cluster(notes: Notes, session: Session) -> Notes:
+    """Return notes with the name of this cluster: a note does not say, and could not be believed, which it is of."""
+    name = session.config.cluster.name
+    return Notes(
+        tuple(replace(promise, cluster=name) for promise in notes.promises),
+        tuple(replace(move, cluster=name) for move in notes.moves),
+        notes.refused,
     )
 
 
@@ -72,7 +91,7 @@ class MoveKeeper:
     def _append(self, moves: tuple[Move, ...]) -> None:
         ledger = self._session.ledger()
         try:
-            ledger.append_moves(moves)
+            ledger.promises.append_moves(moves)
         finally:
             ledger.close()
 
@@ -128,12 +147,14 @@ def _is_same_submission(one: Promise, other: Promise) -> bool:
 def _store(session: Session, notes: Notes) -> None:
     if not notes.promises and not notes.moves:
         return
+    notes = _of_cluster(notes, session)
     ledger = session.ledger(create=True)
     try:
-        known = ledger.promises(tuple({promise.job_id for promise in notes.promises}))
+        ids = tuple({promise.job_id for promise in notes.promises})
+        known = ledger.promises.promises(Selection(job_ids=ids)) if ids else []
         for promise in notes.promises:
             if not any(_is_same_submission(promise, first) for first in known):
-                ledger.append_promise(promise)
-        ledger.append_moves(notes.moves)
+                ledger.promises.append(promise)
+        ledger.promises.append_moves(notes.moves)
     finally:
         ledger.close()

@@ -1,6 +1,6 @@
-"""Models that split a shared component's energy, one file each; a file defines ``model(options)``."""
+"""Models that split a shared component's energy, one file each; a file defines ``make(host, options)``."""
 
 from vispa_green.model import AttributionModel
-from vispa_green.registry import Registry
+from vispa_green.registry import Variants
 
-MODELS: Registry[AttributionModel] = Registry("attribution model", __name__, "model")
+MODELS: Variants[AttributionModel] = Variants("attribution model", __name__, "attribution")

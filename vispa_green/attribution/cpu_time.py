@@ -7,10 +7,10 @@ It needs no calibration; it calls a larger part of a lightly used node idle than
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from vispa_green.energy.accounting import split_exact
+from vispa_green.host import Host
 from vispa_green.model import AttributionModel, Component, EnergySplit, NodeActivity
+from vispa_green.registry import NoOptions
 
 
 class CpuTimeModel:
@@ -30,6 +30,6 @@ class CpuTimeModel:
         )
 
 
-def model(options: Mapping[str, float]) -> AttributionModel:
+def make(host: Host | None, options: NoOptions) -> AttributionModel:
     """Return the model."""
     return CpuTimeModel()

@@ -10,8 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vispa_green.energy.accounting import split_exact
-from vispa_green.errors import ConfigError
+from vispa_green.host import Host
 from vispa_green.model import AttributionModel, Component, EnergySplit, NodeActivity
+from vispa_green.settings import number
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The table ``[attribution.idle_power]``: idle watts of each device of the component."""
+
+    cpu_watts: float = number(0.0, at_least=0)
+    dram_watts: float = number(0.0, at_least=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +42,6 @@ class IdlePowerModel:
         )
 
 
-def model(options: Mapping[str, float]) -> AttributionModel:
-    """Return the model for the idle powers in ``options``."""
-    known = {"cpu_watts": Component.CPU, "dram_watts": Component.DRAM}
-    if unknown := sorted(set(options) - set(known)):
-        raise ConfigError(f"[attribution.idle_power] {unknown[0]}: unknown key; known: {', '.join(known)}")
-    return IdlePowerModel({known[key]: watts for key, watts in options.items()})
+def make(host: Host | None, options: Options) -> AttributionModel:
+    """Return the model for the declared idle powers."""
+    return IdlePowerModel({Component.CPU: options.cpu_watts, Component.DRAM: options.dram_watts})

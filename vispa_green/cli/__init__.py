@@ -7,8 +7,7 @@ import os
 import pkgutil
 import sys
 from contextlib import suppress
-from importlib.metadata import entry_points
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -21,13 +20,16 @@ COMPLETION = "_VISPA_GREEN_COMPLETE"
 """Set by a shell that completes a line; click answers it."""
 INTERRUPTED = 130
 
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
 
 class Commands(click.Group):
     """A group of this package's modules and of installed entry points; imports only the one in use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""
-        return sorted({*_own(), *(entry.name for entry in entry_points(group=__name__))})
+        return sorted({*_own(), *(entry.name for entry in _installed())})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the module of a command."""
@@ -35,9 +37,10 @@ class Commands(click.Group):
         if cmd_name in _own():
             command = importlib.import_module(f"{__name__}.{cmd_name}").command
             return command
-        for entry in entry_points(group=__name__, name=cmd_name):
-            command = entry.load()
-            return command
+        for entry in _installed():
+            if entry.name == cmd_name:
+                command = entry.load()
+                return command
         return None
 
     def resolve_command(
@@ -52,6 +55,12 @@ class Commands(click.Group):
 
 def _own() -> set[str]:
     return {m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")}
+
+
+def _installed() -> tuple[EntryPoint, ...]:
+    from importlib.metadata import entry_points  # slow to start, and needed for other people's commands only
+
+    return tuple(entry_points(group=__name__))
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -90,14 +99,17 @@ def _ended(arguments: list[str]) -> int:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except VispaGreenError as error:
-        return _failed(str(error))
     except BrokenPipeError:
         terminal.end_as_unread()
-    except OSError as error:
-        place = error.filename or "standard output"
-        return _failed(f"{place}: {error.strerror or error}")
+    except (VispaGreenError, OSError) as error:
+        return _failed(_reason(error))
     return 0
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{error.filename or 'standard output'}: {error.strerror or error}"
+    return str(error)
 
 
 def _finished(code: int) -> int:

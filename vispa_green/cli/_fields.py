@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 
-from vispa_green.energy.jobs import EnergyParts, JobEnergy
+from vispa_green.energy.jobs import JobEnergy
+from vispa_green.energy.parts import EnergyParts
 from vispa_green.errors import UsageError, did_you_mean
+from vispa_green.printable import csv_cell, printable
 from vispa_green.units import UJ_PER_J, duration_text, energy_text, mass_text, percent_text
 
 Show = Callable[[JobEnergy, tzinfo], str]
@@ -39,6 +41,15 @@ def chosen_fields(text: str) -> list[Field]:
     return found
 
 
+def with_room_for_ids(fields: Sequence[Field], rows: Sequence[JobEnergy]) -> list[Field]:
+    """Return the columns with that of the shown ids wide enough for all: an id cut short cannot be asked for."""
+    longest = max((len(row.display_id) for row in rows), default=0)
+    return [
+        replace(field, width=-longest) if field.name == "JobID" and longest > abs(field.width) else field
+        for field in fields
+    ]
+
+
 def table(rows: Sequence[JobEnergy], fields: Sequence[Field], zone: tzinfo, *, header: bool) -> list[str]:
     """Return the lines of a table with columns of fixed width; what does not fit ends in ``+``."""
     lines = [_line(fields, [f.name for f in fields]), _line(fields, ["-" * abs(f.width) for f in fields])]
@@ -52,11 +63,12 @@ def parsable(
     """Return delimited lines in J and g; ``trailing`` ends each with the delimiter, as ``sacct -p`` does."""
     cells = [[f.name for f in fields]] if header else []
     cells += [[f.raw(row, zone) for f in fields] for row in rows]
-    return [delimiter.join(line) + (delimiter if trailing else "") for line in cells]
+    shown = [[csv_cell(cell, delimiter) for cell in line] for line in cells]
+    return [delimiter.join(line) + (delimiter if trailing else "") for line in shown]
 
 
 def _line(fields: Sequence[Field], cells: Sequence[str]) -> str:
-    return " ".join(_fit(cell.replace("\n", " "), f.width) for f, cell in zip(fields, cells, strict=True)).rstrip()
+    return " ".join(_fit(cell, f.width) for f, cell in zip(fields, cells, strict=True)).rstrip()
 
 
 def _fit(cell: str, width: int) -> str:
@@ -66,7 +78,7 @@ def _fit(cell: str, width: int) -> str:
 
 
 def _text(name: str, width: int, about: str, value: Callable[[JobEnergy], str]) -> Field:
-    return Field(name, width, lambda row, _: value(row), lambda row, _: value(row), about)
+    return Field(name, width, lambda row, _: printable(value(row)), lambda row, _: value(row), about)
 
 
 def _time(name: str, about: str, value: Callable[[JobEnergy], datetime | None]) -> Field:
@@ -95,16 +107,24 @@ def _share(name: str, about: str, fraction: Callable[[JobEnergy], float | None])
     return Field(name, 8, lambda row, _: percent_text(fraction(row)), raw, about)
 
 
-def _elapsed(row: JobEnergy) -> timedelta | None:
-    return row.end - row.start if row.start and row.end else None
-
-
 _ALL = (
     _text("JobID", -12, "the job, as sacct shows it", lambda row: row.display_id),
     _text("JobIDRaw", -12, "Slurm's own number of the job", lambda row: row.job_id),
     _text("JobName", -12, "its name", lambda row: row.name),
     _text("User", 9, "its owner", lambda row: row.user),
     _text("Account", 10, "the account it runs under", lambda row: row.account),
+    _text("Cluster", 10, "the cluster it ran on", lambda row: row.key.cluster),
+    _text("QOS", 8, "its quality of service", lambda row: row.qos),
+    _text("WCKey", 10, "its project, as asked for with --wckey", lambda row: row.project),
+    _text("ExitCode", 8, "how it ended", lambda row: row.exit_code),
+    _text("Comment", 14, "what its user wrote", lambda row: row.comment),
+    _text("ReqMem", 10, "memory reserved", lambda row: "" if row.memory_mib is None else f"{row.memory_mib}M"),
+    _text(
+        "MaxRSS",
+        10,
+        "the most that all its tasks can have held together",
+        lambda row: "" if row.peak_memory_mib is None else f"{row.peak_memory_mib}M",
+    ),
     _text("Partition", 10, "its partition", lambda row: row.partition),
     _text("State", 10, "its state", lambda row: row.state),
     _text("NodeList", 15, "its nodes", lambda row: ",".join(row.nodes)),
@@ -112,7 +132,7 @@ _ALL = (
     _time("Submit", "when it was submitted, local time", lambda row: row.submit),
     _time("Start", "when it started, local time", lambda row: row.start),
     _time("End", "when it ended, local time", lambda row: row.end),
-    _text("Elapsed", 11, "how long it ran", lambda row: duration_text(_elapsed(row))),
+    _text("Elapsed", 11, "how long it ran", lambda row: duration_text(row.elapsed)),
     _energy("CPUEnergy", "busy share of the CPU packages", lambda parts: parts.cpu_uj),
     _energy("DRAMEnergy", "busy share of the memory", lambda parts: parts.dram_uj),
     _energy("GPUEnergy", "its GPUs", lambda parts: parts.gpu_uj),
@@ -125,11 +145,11 @@ _ALL = (
         lambda row, _: "" if row.co2_g is None else f"{row.co2_g:.6f}",
         "CO2 of the energy for which the grid is known (g when parsable)",
     ),
-    _share("CO2Known", "part of the energy that CO2 stands for", lambda row: row.co2_coverage),
+    _share("CO2Known", "part of the energy that CO2 stands for", lambda row: row.grid.co2_coverage),
     _share(
         "Renewable",
         "renewable share of the grid, weighted by energy",
-        lambda row: None if row.renewable_share_pct is None else row.renewable_share_pct / 100,
+        lambda row: None if row.grid.renewable_share_pct is None else row.grid.renewable_share_pct / 100,
     ),
     _text("Quality", 9, "measured, estimated or gap (see --help)", lambda row: row.quality or ""),
     _share("Coverage", "part of the run that is in the account", lambda row: row.coverage),

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import datetime, time, timedelta, tzinfo
+from datetime import datetime, time, tzinfo
 
-from vispa_green.answers.jobs import JobChoice, user_name
+from vispa_green.answers.asking import user_name
+from vispa_green.answers.jobs import JobChoice
 from vispa_green.errors import UsageError
-from vispa_green.times.slurm_time import parse_time
+from vispa_green.slurm.hostlist import expand
+from vispa_green.times.past import past_time
+
+STATES = {
+    "BF": "BOOT_FAIL", "CA": "CANCELLED", "CD": "COMPLETED", "CG": "COMPLETING", "DL": "DEADLINE", "F": "FAILED",
+    "NF": "NODE_FAIL", "OOM": "OUT_OF_MEMORY", "PD": "PENDING", "PR": "PREEMPTED", "R": "RUNNING", "RQ": "REQUEUED",
+    "S": "SUSPENDED", "TO": "TIMEOUT",
+}  # fmt: skip
+"""sacct(1), job state codes."""
 
 _JOB_ID = re.compile(r"(?:\d+(?:[_+]\d+)?|run-[\w.-]+)$")
-_TIME_OF_DAY = re.compile(r"\s*(?:\d{1,2}:\d{2}.*|midnight|noon|elevenses|fika|teatime)\s*$", re.IGNORECASE)
-_ANCHORED = re.compile(r"\s*(?:now|[+]|today|tomorrow|\d{4}-)", re.IGNORECASE)
 
 
 def choose(
@@ -20,22 +27,38 @@ def choose(
     jobs: str,
     users: str,
     accounts: str,
+    partitions: str = "",
+    states: str = "",
+    nodes: str = "",
+    names: str = "",
     start: str | None,
     end: str | None,
     all_users: bool,
+    truncate: bool = False,
     now: datetime,
     zone: tzinfo,
 ) -> JobChoice:
     """Return the choice, with ``sacct``'s defaults: my jobs of today; with ``jobs``, those, of any time."""
     job_ids = tuple(job_id(text) for text in _listed(jobs))
-    names = tuple(user_name(int(text)) if text.isdigit() else text for text in _listed(users))
-    if not names and not all_users and not job_ids:
-        names = (user_name(os.getuid()),)
+    owners = tuple(user_name(int(text)) if text.isdecimal() else text for text in _listed(users))
+    if not owners and not all_users and not job_ids:
+        owners = (user_name(os.getuid()),)
     begin = None if start is None and job_ids else _today(now, zone) if start is None else past_time(start, now, zone)
     until = None if end is None else past_time(end, now, zone)
     if begin is not None and until is not None and until <= begin:
         raise UsageError(f"--endtime {end} is not after --starttime {start or 'today'}")
-    return JobChoice(job_ids, () if all_users else names, tuple(_listed(accounts)), begin, until)
+    return JobChoice(
+        job_ids,
+        () if all_users else owners,
+        tuple(_listed(accounts)),
+        tuple(_listed(partitions)),
+        start=begin,
+        end=until,
+        truncate=truncate,
+        states=tuple(map(_state, _listed(states))),
+        nodes=expand(nodes),
+        names=tuple(_listed(names)),
+    )
 
 
 def job_id(text: str) -> str:
@@ -46,16 +69,15 @@ def job_id(text: str) -> str:
     return plain
 
 
-def past_time(text: str, now: datetime, zone: tzinfo) -> datetime:
-    """Return the latest moment in the past that ``text`` can mean, as ``sacct`` reads it: ``08:00`` is today's.
-
-    A submission reads the same words as the next such moment, which is what `parse_time` does.
-    """
-    if _ANCHORED.match(text):
-        return parse_time(text, now, zone)
-    if _TIME_OF_DAY.match(text):
-        return parse_time(text, now - timedelta(days=1), zone)
-    return parse_time(text, now - timedelta(days=365), zone)
+def _state(text: str) -> str:
+    """Return the state that ``sacct`` means by a word or its short form; raise `UsageError` for no state."""
+    word = text.upper()
+    if word in STATES.values():
+        return word
+    if word not in STATES:
+        known = ", ".join(f"{short} ({state})" for short, state in STATES.items())
+        raise UsageError(f"there is no state {text!r}; there are {known}")
+    return STATES[word]
 
 
 def _today(now: datetime, zone: tzinfo) -> datetime:

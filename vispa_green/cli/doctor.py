@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from vispa_green.cli._grid import print_json
 from vispa_green.cli._options import config_option, json_option
+from vispa_green.cli._output import print_json
 from vispa_green.config import locate
 from vispa_green.doctor import Finding, Level, examine
 from vispa_green.errors import ConfigError

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
 import click
 
-from vispa_green.answers.grid import ledger_at
-from vispa_green.answers.promises import known_promises
-from vispa_green.cli._grid import UNIT, known_of, print_json, rounded, span_words, stamp, warn
+from vispa_green.answers.green import green
 from vispa_green.cli._options import config_option, json_option
-from vispa_green.errors import LedgerMissing, SlurmError, UsageError
-from vispa_green.green.promises import Outcome, Verdict, belongs, outcome
-from vispa_green.model import GridKind, JobFact, Ledger, Move, Promise, Selection
-from vispa_green.session import Session, open_session
+from vispa_green.cli._output import UNIT, print_json, rounded, span_words, stamp, warn
+from vispa_green.green.promises import Outcome, Verdict
+from vispa_green.model import Move
+from vispa_green.session import open_session
 from vispa_green.times.local_zone import local_zone
 
 
 @click.command("green")
 @click.argument("jobs", nargs=-1, metavar="[JOB]...")
+@click.option("-a", "--allusers", is_flag=True, help="Green jobs of all users, as far as you may see them.")
 @config_option
 @json_option
-def command(jobs: tuple[str, ...], config_file: Path | None, *, as_json: bool) -> None:
+def command(jobs: tuple[str, ...], config_file: Path | None, *, allusers: bool, as_json: bool) -> None:
     """Compare what gsbatch promised for JOB (default: all of mine) with what came of it.
 
     The forecast is held against measured values only, weighted by the energy the job used. "Had it started
@@ -38,74 +35,22 @@ def command(jobs: tuple[str, ...], config_file: Path | None, *, as_json: bool) -
       vispa-green green
       vispa-green green 4711 --json | jq '.jobs[].saved_g'
     """
-    session = open_session(config_file)
-    outcomes, warnings = _outcomes(session, jobs)
+    answer = green(open_session(config_file), jobs, all_users=allusers)
     if as_json:
-        print_json({"jobs": [_record(found) for found in outcomes], "warnings": list(warnings)})
+        print_json({"jobs": [_record(found) for found in answer.outcomes], "warnings": list(answer.warnings)})
         return
-    warn(warnings)
+    warn(answer.warnings)
     zone = local_zone(os.environ)
-    for found in outcomes:
-        click.echo("\n".join(_lines(found, zone)))
-    if not outcomes:
-        click.echo("No green submission yet; try: gsbatch --green-finish-by=tomorrow job.sh")
-
-
-def _outcomes(session: Session, jobs: tuple[str, ...]) -> tuple[list[Outcome], tuple[str, ...]]:
-    ledger = ledger_at(session.ledger_url)
-    if ledger is None:
-        raise LedgerMissing(f"{session.ledger_url} cannot be opened; see `vispa-green doctor`")
-    try:
-        known = known_promises(session, ledger, jobs)
-        promises, moves = _promises(known.promises, jobs), known.moves
-        facts, warnings = _facts(session, ledger, promises)
-        warnings += known.refused
-        found: list[Outcome] = []
-        for promise in promises:
-            mine = [fact for fact in facts if belongs(fact, promise.job_id)]
-            found.append(_judged(session, ledger, promise, mine, moves))
-    finally:
-        ledger.close()
-    return found, warnings
-
-
-def _promises(promises: Sequence[Promise], jobs: tuple[str, ...]) -> list[Promise]:
-    if unknown := [job for job in jobs if job not in {promise.job_id for promise in promises}]:
-        raise UsageError(f"no green submission is known of job {', '.join(unknown)}; gsbatch keeps one for each plan")
-    return list(promises) if jobs else [promise for promise in promises if promise.user == getpass.getuser()]
-
-
-def _facts(session: Session, ledger: Ledger, promises: Sequence[Promise]) -> tuple[list[JobFact], tuple[str, ...]]:
-    """Return what Slurm says of the jobs now, and what the ledger kept of those it has forgotten."""
-    ids = tuple(promise.job_id for promise in promises)
-    kept = ledger.job_facts(Selection(ids)) if ids else []
-    if not ids or not session.config.slurm.enabled:
-        return kept, ()
-    from vispa_green.slurm.jobs import JobQuery, job_facts
-
-    try:
-        current = job_facts(JobQuery(job_ids=ids), timeout_s=session.config.slurm.timeout_s)
-    except SlurmError as error:
-        return kept, (f"slurm: {error}",)
-    return list({fact.job_id: fact for fact in [*kept, *current.records]}.values()), current.faults
-
-
-def _judged(
-    session: Session, ledger: Ledger, promise: Promise, facts: list[JobFact], moves: Sequence[Move]
-) -> Outcome:
-    job_ids = tuple({promise.job_id, *(fact.job_id for fact in facts)})
-    postings = list(ledger.postings(Selection(job_ids=job_ids)))
-    begin = min([promise.submitted, *(posting.start for posting in postings)])
-    end = max([promise.submitted + timedelta(seconds=1), *(posting.end for posting in postings)])
-    if not postings:
-        return outcome(promise, facts, (), {}, moves)
-    measured = known_of(session, begin, min(end, session.now.utc)).signals(GridKind.MEASURED)
-    return outcome(promise, facts, postings, measured, moves)
+    for found, shown in zip(answer.outcomes, answer.shown, strict=True):
+        click.echo("\n".join(_lines(found, shown, zone)))
+    if not answer.outcomes:
+        click.echo("No green submission yet; try: gsbatch --green-max-delay=12h job.sh")
 
 
 def _record(found: Outcome) -> dict[str, Any]:
     promise = found.promise
     return {
+        "cluster": promise.cluster,
         "job_id": promise.job_id,
         "user": promise.user,
         "submitted": stamp(promise.submitted),
@@ -145,10 +90,10 @@ def _move_record(move: Move) -> dict[str, Any]:
     }
 
 
-def _lines(found: Outcome, zone: tzinfo) -> list[str]:
+def _lines(found: Outcome, shown: str, zone: tzinfo) -> list[str]:
     promise = found.promise
     unit = UNIT[promise.quantity.value]
-    lines = [f"job {promise.job_id}, submitted {_local(promise.submitted, zone)}"]
+    lines = [f"job {shown}, submitted {_local(promise.submitted, zone)}"]
     lines.append(f"  planned start   {_local(promise.planned_start, zone)}  ({promise.reason})")
     if found.moves:
         last = found.moves[-1]
@@ -160,10 +105,9 @@ def _lines(found: Outcome, zone: tzinfo) -> list[str]:
         return [*lines, "  actual start    none yet"]
     delay = found.delay or timedelta(0)
     early_or_late = "later" if delay > timedelta(0) else "earlier"
+    how_late = f"{span_words(delay)} {early_or_late} than" if abs(delay) >= timedelta(seconds=1) else "as"
     planned = "planned last" if found.moves else "planned"
-    lines.append(
-        f"  actual start    {_local(found.start, zone)}  ({span_words(delay)} {early_or_late} than {planned})"
-    )
+    lines.append(f"  actual start    {_local(found.start, zone)}  ({how_late} {planned})")
     lines.append(f"  forecast mean   {_number(promise.mean, unit)}" + _moved_mean(found))
     lines.append(
         f"  measured mean   {_number(found.measured_mean, unit)}"

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from vispa_green.answers.grid import GridKnowledge
-from vispa_green.cli._grid import UNIT, known_of, print_json, rounded, span_words, stamp, warn
+from vispa_green.answers.grid import GridKnowledge, known_of
 from vispa_green.cli._options import config_option, json_option
+from vispa_green.cli._output import UNIT, print_json, rounded, span_words, stamp, warn
 from vispa_green.energy.carbon import GridSignal
 from vispa_green.errors import GridError
 from vispa_green.model import GridValue, Quantity

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
+from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from vispa_green.cli._options import config_option, json_option
+from vispa_green.cli._output import print_json
+from vispa_green.errors import UsageError
 from vispa_green.model import BalanceRow
 from vispa_green.session import open_session
 
@@ -30,13 +32,72 @@ def balance(config_file: Path | None, *, as_json: bool) -> None:
       vispa-green ledger balance
       vispa-green ledger balance --json | jq '.nodes[].difference_uj'
     """
-    rows = open_session(config_file).ledger(read_only=True).balance()
+    rows = open_session(config_file).ledger(read_only=True).energy.balance()
     if as_json:
-        click.echo(json.dumps({"meta": {"version": 1}, "nodes": [_record(row) for row in rows]}, indent=2))
+        print_json({"nodes": [_record(row) for row in rows]})
     else:
         _print_table(rows)
     if any(row.difference_uj for row in rows):
         raise SystemExit(1)
+
+
+@command.command()
+@config_option
+@json_option
+def verify(config_file: Path | None, *, as_json: bool) -> None:
+    """Prove that every roll-up is what its rows sum to, to the microjoule. The exit code is 1 if one is not.
+
+    \b
+    Examples:
+      vispa-green ledger verify
+      vispa-green ledger verify --json | jq '.disagreements | length'
+    """
+    found = open_session(config_file).ledger(read_only=True).energy.verify()
+    if as_json:
+        print_json({"disagreements": found})
+    else:
+        click.echo("\n".join(found) if found else "All roll-ups are what their rows sum to.")
+    if found:
+        raise SystemExit(1)
+
+
+@command.command()
+@config_option
+@json_option
+@click.option(
+    "--keep-days", type=click.IntRange(min=1), help="Keep raw rows this long (default: [ledger] keep_raw_days)."
+)
+def prune(config_file: Path | None, keep_days: int | None, *, as_json: bool) -> None:
+    """Take out raw rows that are old enough. Sums by job, node, user and quarter-hour stay for ever.
+
+    \b
+    Examples:
+      vispa-green ledger prune --keep-days 90
+      17 3 * * * root vispa-green ledger prune        # in /etc/cron.d
+    """
+    session = open_session(config_file)
+    days = keep_days or session.config.ledger.keep_raw_days
+    if not days:
+        raise UsageError("raw rows are kept for ever here; say --keep-days, or set [ledger] keep_raw_days")
+    pruned = session.ledger().energy.prune(session.now.utc - timedelta(days=days))
+    if as_json:
+        print_json({"intervals": pruned.intervals, "facts": pruned.facts})
+    else:
+        click.echo(f"took out {pruned.intervals} intervals and {pruned.facts} older facts; their sums are kept")
+
+
+@command.command()
+@config_option
+def migrate(config_file: Path | None) -> None:
+    """Bring a ledger of an older version up to date. Agents do so by themselves; until then it cannot be read.
+
+    \b
+    Examples:
+      vispa-green ledger migrate --config /etc/vispa-green/config.toml
+    """
+    session = open_session(config_file)
+    session.ledger().close()
+    click.echo(f"{session.ledger_url} is up to date")
 
 
 def _record(row: BalanceRow) -> dict[str, object]:

@@ -9,12 +9,10 @@ from typing import Any
 
 import click
 
-from vispa_green.answers.queue import what_lies_ahead
-from vispa_green.cli._grid import UNIT, known_of, print_json, rounded, span_words, stamp, warn
+from vispa_green.answers.plan import plan
 from vispa_green.cli._options import config_option, json_option
+from vispa_green.cli._output import UNIT, print_json, rounded, span_words, stamp, warn
 from vispa_green.green.planning import GridMeans, Plan, Wish
-from vispa_green.green.planning import plan as make_plan
-from vispa_green.policies import POLICIES
 from vispa_green.session import open_session
 from vispa_green.times.local_zone import local_zone
 from vispa_green.times.slurm_time import finite_duration, parse_time
@@ -51,24 +49,20 @@ def command(
       vispa-green plan --duration 1-0 --max-delay 2-0 --json | jq .plan.start
     """
     session = open_session(config_file)
-    now, green, zone = session.now.utc, session.config.green, local_zone(os.environ)
-    wish = Wish(
-        finite_duration(duration or green.default_duration, "a planned duration"),
-        parse_time(finish_by, now, zone) if finish_by else None,
-        finite_duration(max_delay, "a delay") if max_delay else None,
-        finite_duration(green.queue_margin, "[green] queue_margin"),
-        cpus,
+    now, zone = session.now.utc, local_zone(os.environ)
+    answer = plan(
+        session,
+        duration=finite_duration(duration, "a planned duration") if duration else None,
+        finish_by=parse_time(finish_by, now, zone) if finish_by else None,
+        max_delay=finite_duration(max_delay, "a delay") if max_delay else None,
+        cpus=cpus,
+        policy=policy,
     )
-    name = policy or green.policy
-    chooser = POLICIES.load(name)()
-    known = known_of(session, now, max(wish.request(now).finish_by, now + wish.duration))
-    ahead, unasked = what_lies_ahead(chooser, session.config.slurm, now)
-    made = make_plan(wish, now, known.signals(), name, chooser, ahead)
     if as_json:
-        print_json({"plan": record(made, wish), "warnings": [*known.warnings, *unasked]})
+        print_json({"plan": record(answer.plan, answer.wish), "warnings": list(answer.warnings)})
     else:
-        warn((*known.warnings, *unasked))
-        _print(made, zone)
+        warn(answer.warnings)
+        _print(answer.plan, answer.wish, zone)
 
 
 def record(made: Plan, wish: Wish) -> dict[str, Any]:
@@ -95,11 +89,13 @@ def _means(means: GridMeans) -> dict[str, float | None]:
     }
 
 
-def _print(made: Plan, zone: tzinfo) -> None:
+def _print(made: Plan, wish: Wish, zone: tzinfo) -> None:
     window, now = made.window, made.request.earliest
     delay = f" (in {span_words(window.start - now)})" if made.is_shifted else " (at once)"
     click.echo(f"start   {_local(window.start, zone)}{delay}")
     click.echo(f"end     {_local(window.end, zone)}")
+    if wish.finish_by is not None or wish.max_delay is not None:
+        click.echo(f"done by {_local(made.request.finish_by, zone)} at the latest")
     click.echo(f"grid    {_words(made.means)}")
     if made.is_shifted:
         click.echo(f"at once {_words(made.means_if_started_now)}")

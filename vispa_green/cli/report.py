@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vispa_green.cli._grid import print_json, rounded, stamp, warn
 from vispa_green.cli._options import config_option, json_option
+from vispa_green.cli._output import print_json, rounded, stamp, warn
 from vispa_green.errors import MailError, UsageError
 from vispa_green.session import Session, open_session
 
@@ -27,9 +27,10 @@ def command() -> None:
 @click.option("--user", metavar="NAME", help="Whose week (default: yours).")
 @click.option("--week", "week_name", metavar="YYYY-Www", help="Which ISO week (default: the last that is over).")
 @click.option(
-    "--preview", type=click.Path(path_type=Path, dir_okay=False), help="Write the mail to FILE.eml or .html."
+    "--preview", type=click.Path(path_type=Path, dir_okay=False), help="Write the mail to FILE.eml, .html or .txt."
 )
-@click.option("--send", is_flag=True, help="Send it to NAME at [mail] domain, through [mail] host.")
+@click.option("--send", is_flag=True, help="Send it to NAME at [mail] domain, through [mail] host; once for a week.")
+@click.option("--again", is_flag=True, help="Send it although it was sent before.")
 @config_option
 @json_option
 def weekly(
@@ -39,6 +40,7 @@ def weekly(
     config_file: Path | None,
     *,
     send: bool,
+    again: bool,
     as_json: bool,
 ) -> None:
     """Tell a user what the week cost, how green it was, and one thing to try.
@@ -51,7 +53,8 @@ def weekly(
       vispa-green report weekly --user ada --week 2026-W47 --preview week.html
       vispa-green report weekly --user ada --send
     """
-    from vispa_green.answers.jobs import user_name
+    from vispa_green.answers.asking import user_name, who_asks
+    from vispa_green.answers.week import week_of
     from vispa_green.energy.weekly import Week
     from vispa_green.reports import mail
 
@@ -60,12 +63,15 @@ def weekly(
     week = Week.named(week_name, zone) if week_name else Week.last_full(session.now.utc, zone)
     if week.start > session.now.utc:
         raise UsageError(f"week {week.name} has not begun")
-    report, warnings = _weekly_report(session, user or user_name(os.getuid()), week)
+    principal = who_asks(session)
+    if send and not principal.is_unlimited and user not in {None, principal.user}:
+        raise UsageError(f"the mail of {user} is sent by {user} or by an admin; without --send it is shown")
+    report, warnings = week_of(session, user or user_name(os.getuid()), week)
     warn(warnings)
     if as_json:
-        print_json({"report": _record(report)})
+        print_json({"report": _record(report), "warnings": list(warnings)})
         return
-    _give_out(session, report, preview, send=send)
+    _give_out(session, report, preview, send=send, again=again)
 
 
 @command.command()
@@ -83,9 +89,10 @@ def page(out: Path, starttime: str | None, endtime: str | None, config_file: Pat
       vispa-green report page --out today.html
       vispa-green report page --out week.html -S now-7days
     """
-    from vispa_green.cli._page import page_text
-    from vispa_green.cli._selection import past_time
+    from vispa_green.answers.page import cluster
+    from vispa_green.reports.page import page_html
     from vispa_green.times.local_zone import local_zone
+    from vispa_green.times.past import past_time
 
     session = open_session(config_file)
     now, zone = session.now.utc, local_zone(os.environ)
@@ -93,46 +100,40 @@ def page(out: Path, starttime: str | None, endtime: str | None, config_file: Pat
     end = past_time(endtime, now, zone) if endtime else now
     if end <= start:
         raise UsageError(f"--endtime {end:%Y-%m-%d %H:%M} UTC is not after --starttime {start:%Y-%m-%d %H:%M} UTC")
-    text, warnings = page_text(session, start, end, zone)
-    warn(warnings)
-    _write(out, text.encode())
+    answer = cluster(session, start, end)
+    warn(answer.warnings)
+    _write(out, page_html(answer, session.config.cluster.name, zone, now).encode())
     click.echo(f"wrote {out}")
 
 
-def _weekly_report(session: Session, user: str, week: Any) -> tuple[WeeklyReport, tuple[str, ...]]:  # noqa: ANN401
-    from vispa_green.answers.jobs import JobChoice, collect
-    from vispa_green.energy.weekly import weekly_report
+def _give_out(session: Session, report: WeeklyReport, preview: Path | None, *, send: bool, again: bool) -> None:
+    from vispa_green.reports.render import render_weekly, weekly_text
 
-    known_until: datetime = min(week.end, session.now.utc)
-    choice = JobChoice(users=(user,), start=week.before.start, end=week.end)
-    material = collect(session, choice, grid_span=(week.start, known_until))
-    return weekly_report(
-        user, week, material.rows(), material.postings, material.grid, session.now.utc
-    ), material.warnings
-
-
-def _give_out(session: Session, report: WeeklyReport, preview: Path | None, *, send: bool) -> None:
-    from vispa_green.reports import mail
-    from vispa_green.reports.render import render_weekly
-
-    pages = render_weekly(report, session.config.cluster.name)
-    section = session.config.mail
-    if preview is not None and preview.suffix == ".html":
-        _write(preview, pages.self_contained_html().encode())
-        click.echo(f"wrote {preview}")
-    if not send and preview is None:
-        click.echo(pages.text)
-    if not send and (preview is None or preview.suffix == ".html"):
+    if preview is None and not send:
+        click.echo(weekly_text(report, session.config.cluster.name))
         return
+    pages = render_weekly(report, session.config.cluster.name)
+    shown = {".html": pages.self_contained_html(), ".txt": pages.text}
+    if preview is not None and preview.suffix in shown:
+        _write(preview, shown[preview.suffix].encode())
+        click.echo(f"wrote {preview}")
+    if not send and preview is not None and preview.suffix in shown:
+        return
+    from vispa_green.reports import mail
+    from vispa_green.reports.sent import once
+
+    section = session.config.mail
     message = mail.build_message(pages, report.user, report.name.replace(" ", "-"), section, session.now.utc)
-    if preview is not None and preview.suffix != ".html":
+    if preview is not None and preview.suffix not in shown:
         _write(preview, message.as_bytes())
         click.echo(f"wrote {preview}")
     if send and not report.jobs:
         click.echo(f"{report.user} ran no jobs in {report.name}: nothing sent", err=True)
     elif send:
-        mail.send(message, section)
-        click.echo(f"sent to {message['To']}")
+        with once(session.state_dir / "sent", f"{report.user}-{report.name}", again=again) as is_new:
+            if is_new:
+                mail.send(message, section)
+        click.echo(f"sent to {message['To']}" if is_new else f"sent to {message['To']} before; --again sends it anew")
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -156,9 +157,9 @@ def _record(report: WeeklyReport) -> dict[str, Any]:
         "gpu_energy_uj": figures.parts.gpu_uj,
         "node_energy_uj": figures.parts.node_uj,
         "idle_energy_uj": figures.parts.idle_uj,
-        "co2_g": figures.co2_g,
-        "co2_coverage": figures.co2_coverage,
-        "green_share_pct": rounded(figures.green_share_pct),
+        "co2_g": figures.grid.co2_g,
+        "co2_coverage": figures.grid.co2_coverage,
+        "green_share_pct": rounded(figures.grid.renewable_share_pct),
         "grid_mean_share_pct": rounded(report.grid_share_pct),
         "idle_share": figures.idle_share,
         "coverage": report.coverage,
@@ -171,9 +172,16 @@ def _record(report: WeeklyReport) -> dict[str, Any]:
         "gap_jobs": report.gap_jobs,
         "unseen_jobs": report.unseen_jobs,
         "top_jobs": [
-            {"job_id": item.job.display_id, "name": item.job.name, "energy_uj": item.energy_uj, "co2_g": item.co2_g}
+            {
+                "cluster": item.job.key.cluster,
+                "job_id": item.job.display_id,
+                "submit": stamp(item.job.submit),
+                "name": item.job.name,
+                "energy_uj": item.energy_uj,
+                "co2_g": item.co2_g,
+            }
             for item in report.top
         ],
-        "week_before": before and {"energy_uj": before.parts.total_uj, "co2_g": before.co2_g},
+        "week_before": before and {"energy_uj": before.parts.total_uj, "co2_g": before.grid.co2_g},
         "advice": report.advice,
     }

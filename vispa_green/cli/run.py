@@ -94,8 +94,8 @@ def _report(account: EmbeddedAccount | None, trouble: str, *, as_json: bool) -> 
 def _summary(row: JobEnergy) -> str:
     from vispa_green.units import energy_text, mass_text
 
-    elapsed_s = (row.end - row.start).total_seconds() if row.start and row.end else 0.0
-    share = "" if row.renewable_share_pct is None else f", {row.renewable_share_pct:.0f} % renewable"
+    elapsed_s = row.elapsed.total_seconds() if row.elapsed else 0.0
+    share = "" if row.grid.renewable_share_pct is None else f", {row.grid.renewable_share_pct:.0f} % renewable"
     carbon = "CO2 unknown: no grid data" if row.co2_g is None else f"{mass_text(row.co2_g)} CO2{share}"
     energy = energy_text(row.energy_uj) + (f" ({row.quality})" if row.quality else "")
     return f"energy {energy}  {carbon}  cpu {row.cpu_time_ns / 1e9:.2f}s  real {elapsed_s:.2f}s"

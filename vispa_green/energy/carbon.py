@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate, pairwise
 
 from vispa_green.errors import NotCovered
-from vispa_green.model import UJ_PER_KWH, Component, GridKind, GridValue, JobPosting, Quantity, Signal
+from vispa_green.model import UJ_PER_KWH, GridKind, GridValue, JobPosting, Quantity, Signal
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -128,8 +128,7 @@ def grams(energy_uj: int, start: datetime, end: datetime, signal: Signal) -> flo
 def carbon_of(postings: Iterable[JobPosting], signal: GridSignal, moved_by: timedelta = timedelta(0)) -> Carbon:
     """Return the CO2 of what jobs were charged, idle shares included, had it been used ``moved_by`` later.
 
-    Pass postings of components that do not contain one another. Of an interval that is known in part,
-    that part of its energy counts.
+    Of an interval that is known in part, that part of its energy counts.
     """
     if signal.quantity is not Quantity.CARBON_INTENSITY:
         raise ValueError(f"grams need {Quantity.CARBON_INTENSITY}, not {signal.quantity}")
@@ -143,13 +142,6 @@ def carbon_of(postings: Iterable[JobPosting], signal: GridSignal, moved_by: time
             covered += known_uj
             sum_g += known_uj / UJ_PER_KWH * mean
     return Carbon(sum_g, covered, total)
-
-
-def without_overlap(postings: Iterable[JobPosting]) -> list[JobPosting]:
-    """Leave out whole-node counters on nodes where a job's parts are metered too: they contain them."""
-    known = list(postings)
-    in_parts = {(p.job_id, p.node) for p in known if p.component is not Component.NODE}
-    return [p for p in known if p.component is not Component.NODE or (p.job_id, p.node) not in in_parts]
 
 
 def weighted_mean(postings: Iterable[JobPosting], signal: GridSignal | None) -> float | None:

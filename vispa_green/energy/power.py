@@ -1,7 +1,6 @@
 """Power over time by node, stacked: what jobs used, the idle power they carried, the system, the rest of idle. Pure.
 
-Over the time that is known, the area of a stack is what the node measured; a whole-node counter counts only where
-nothing inside is metered.
+Over the time that is known, the area of a stack is what the node measured.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from vispa_green.model import Component, JobId, JobPosting, NodeEnergy
+from vispa_green.model import JobKey, JobPosting, NodeEnergy
 from vispa_green.units import energy_text, percent_text
 
 MOST_BINS = 192
@@ -88,7 +87,7 @@ class NodePower:
 def node_powers(
     energies: Iterable[NodeEnergy],
     postings: Iterable[JobPosting],
-    names: Mapping[JobId, str],
+    names: Mapping[JobKey, str],
     start: datetime,
     end: datetime,
 ) -> list[NodePower]:
@@ -96,16 +95,12 @@ def node_powers(
 
     ``postings`` are those of the same time; ``names`` are the ids to show for jobs.
     """
-    measured = list(energies)
-    metered = {(e.node, e.start) for e in measured if e.component is not Component.NODE}
     of_node: defaultdict[str, list[NodeEnergy]] = defaultdict(list)
     charged: defaultdict[str, list[JobPosting]] = defaultdict(list)
-    for energy in measured:
-        if energy.component is not Component.NODE or (energy.node, energy.start) not in metered:
-            of_node[energy.node].append(energy)
+    for energy in energies:
+        of_node[energy.node].append(energy)
     for posting in postings:
-        if posting.component is not Component.NODE or (posting.node, posting.start) not in metered:
-            charged[posting.node].append(posting)
+        charged[posting.node].append(posting)
     bins = Bins.over(start, end)
     found = [_node_power(node, own, charged[node], names, bins) for node, own in of_node.items()]
     return sorted(found, key=lambda power: (-power.jobs_uj, -power.measured_uj, power.node))
@@ -115,20 +110,20 @@ def _node_power(
     node: str,
     energies: Sequence[NodeEnergy],
     postings: Sequence[JobPosting],
-    names: Mapping[JobId, str],
+    names: Mapping[JobKey, str],
     bins: Bins,
 ) -> NodePower:
-    used: defaultdict[JobId, int] = defaultdict(int)
+    used: defaultdict[JobKey, int] = defaultdict(int)
     for posting in postings:
-        used[posting.job_id] += posting.busy_uj
-    largest = sorted(used, key=lambda job: (-used[job], job))[:JOBS_NAMED]
-    label = {job: f"job {names.get(job, job)}" for job in largest}
+        used[posting.key] += posting.busy_uj
+    largest = sorted(used, key=lambda job: (-used[job], job.job_id))[:JOBS_NAMED]
+    label = {job: f"job {names.get(job, job.job_id)}" for job in largest}
     series = {name: [0.0] * bins.count for name in [*label.values(), OTHERS, CARRIED, SYSTEM, IDLE]}
     known = bins.covered({(energy.start, energy.end) for energy in energies})
     # µJ per µs is W. Nothing was measured in a bin of which nothing is known: any divisor does.
     known_us = [part * bins.width.total_seconds() * 1e6 or math.inf for part in known]
     for posting in postings:
-        busy = series[label.get(posting.job_id, OTHERS)]
+        busy = series[label.get(posting.key, OTHERS)]
         for i, part in bins.parts(posting.start, posting.end):
             busy[i] += posting.busy_uj * part / known_us[i]
             series[CARRIED][i] += posting.idle_uj * part / known_us[i]

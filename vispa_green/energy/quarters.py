@@ -8,9 +8,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from vispa_green.energy.accounting import split_exact
-from vispa_green.model import EnergyEntry, JobActivity, JobShare, NodeInterval
+from vispa_green.model import QUARTER, EnergyEntry, JobActivity, JobShare, NodeInterval
 
-QUARTER = timedelta(minutes=15)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 

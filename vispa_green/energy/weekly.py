@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-from vispa_green.energy.carbon import GridSignal, carbon_of, weighted_mean, without_overlap
-from vispa_green.energy.jobs import (
-    EnergyParts,
-    GridBackground,
-    JobEnergy,
-    energy_parts,
-)
+from vispa_green.energy.advice import advice
+from vispa_green.energy.jobs import JobEnergy
+from vispa_green.energy.parts import EnergyParts, GridFigures, energy_parts
 from vispa_green.errors import UsageError
-from vispa_green.model import JobId, JobPosting, Quality
+from vispa_green.model import Dimension, JobAccount, Quality, Quantity, Total, Weighted
 
 JOBS_THAT_MATTERED = 5
 _WEEK = re.compile(r"(\d{4})-?W(\d{1,2})$", re.IGNORECASE)
@@ -78,9 +73,7 @@ class WeekFigures:
 
     days: tuple[EnergyParts, ...]
     parts: EnergyParts
-    co2_g: float | None
-    co2_coverage: float
-    green_share_pct: float | None
+    grid: GridFigures
 
     @property
     def idle_share(self) -> float:
@@ -99,12 +92,27 @@ class JobInWeek:
 
 
 @dataclass(frozen=True, slots=True)
+class WeekRecord:
+    """What a weekly report is made of: the user's jobs, wholly and within the week, and sums by day."""
+
+    rows: Sequence[JobEnergy]
+    """The whole runs of the jobs that touch the week."""
+    inside: Sequence[JobAccount]
+    """The same jobs, with what they were charged in the week."""
+    days: Sequence[Total]
+    """By day, of the week and the one before."""
+    grid_share_pct: float | None
+    """The mean renewable share of the week as far as it is known."""
+
+
+@dataclass(frozen=True, slots=True)
 class WeeklyReport:
     """All that a weekly mail says."""
 
     user: str
     week: Week
     is_over: bool
+    days_begun: int
     figures: WeekFigures
     before: WeekFigures | None
     grid_share_pct: float | None
@@ -129,118 +137,54 @@ class WeeklyReport:
         return self.figures.parts.total_uj / self.before.parts.total_uj - 1
 
 
-def weekly_report(
-    user: str,
-    week: Week,
-    rows: Sequence[JobEnergy],
-    postings: Iterable[JobPosting],
-    grid: GridBackground,
-    now: datetime,
-) -> WeeklyReport:
-    """Return the report; ``rows`` and ``postings`` are those of the user, of this week and the one before."""
-    every = without_overlap(list(postings))
-    mine = _in_week(every, week)
-    figures = _figures(mine, week, grid)
-    earlier = _in_week(every, week.before)
-    ran = [row for row in rows if _ran_in(row, week)]
+def weekly_report(user: str, week: Week, record: WeekRecord, now: datetime) -> WeeklyReport:
+    """Return the report on one user's week."""
+    figures = _figures(record.days, week)
+    before = _figures(record.days, week.before)
+    ran = [row for row in record.rows if row.has_run and _ran_in(row, week)]
     known = [row for row in ran if row.parts is not None]
-    share = _mean(grid.renewable_share, week)
     return WeeklyReport(
         user=user,
         week=week,
         is_over=week.end <= now,
+        days_begun=sum(day <= now.astimezone(week.zone).date() for day in week.days),
         figures=figures,
-        before=_figures(earlier, week.before, grid) if earlier else None,
-        grid_share_pct=share,
+        before=before if before.parts.total_uj else None,
+        grid_share_pct=record.grid_share_pct,
         jobs=len(ran),
-        top=_top(mine, ran, grid),
+        top=_top(ran, record.inside, figures.parts.total_uj),
         estimated_jobs=sum(row.quality is Quality.ESTIMATED for row in known),
         gap_jobs=sum(row.quality is Quality.GAP for row in known),
         unseen_jobs=len(ran) - len(known),
         coverage=_coverage(known),
-        advice=advice(figures, share, ran),
+        advice=advice(figures.idle_share, figures.grid.renewable_share_pct, record.grid_share_pct, ran),
     )
 
 
-def advice(figures: WeekFigures, grid_share_pct: float | None, jobs: Sequence[JobEnergy]) -> str:
-    """Return the one sentence that helps most: idle CPUs first, then greener times, then memory, else thanks."""
-    if (idle := _idle_advice(figures, jobs)) is not None:
-        return idle
-    share = figures.green_share_pct
-    if share is not None and (share < 40 or (grid_share_pct is not None and share < grid_share_pct - 3)):
-        return (
-            f"Your jobs ran on {share:.0f} % renewable power; those that can wait find greener hours with"
-            " `gsbatch --green-finish-by=tomorrow job.sh`."
-        )
-    if (memory := _memory_advice(jobs)) is not None:
-        return memory
-    if share is not None and grid_share_pct is not None and share > grid_share_pct + 3:
-        points = share - grid_share_pct
-        return f"Well timed: your energy was {points:.0f} points greener than the grid's mean. Thank you."
-    return "Nothing stands out that would have saved energy. Thank you."
-
-
-def _idle_advice(figures: WeekFigures, jobs: Sequence[JobEnergy]) -> str | None:
-    lazy = [j for j in jobs if j.cpus and j.cpus > 1 and j.cpu_efficiency is not None and j.cpu_efficiency < 0.5]
-    if figures.idle_share < 0.3 or not lazy:
-        return None
-    job = max(lazy, key=lambda j: j.parts.idle_uj if j.parts else 0)
-    cpus, efficiency = job.cpus or 1, job.cpu_efficiency or 0.0
-    wanted = max(1, round(cpus * efficiency + 0.49))
-    return (
-        f"{100 * figures.idle_share:.0f} % of your energy was idle power of reserved CPUs: job {job.display_id}"
-        f" kept {cpus * efficiency:.1f} of its {cpus} CPUs busy; try `--cpus-per-task={wanted}`."
-    )
-
-
-def _memory_advice(jobs: Sequence[JobEnergy]) -> str | None:
-    wasteful = [
-        job
-        for job in jobs
-        if job.memory_mib and job.peak_memory_mib and job.memory_mib - 4 * job.peak_memory_mib >= 4096
-    ]
-    if not wasteful:
-        return None
-    job = max(wasteful, key=lambda j: (j.memory_mib or 0) - (j.peak_memory_mib or 0))
-    used_gib = (job.peak_memory_mib or 0) / 1024
-    return (
-        f"Job {job.display_id} reserved {(job.memory_mib or 0) / 1024:.0f} GiB of memory and used {used_gib:.1f};"
-        f" with `--mem={max(1, round(used_gib * 1.25 + 0.5))}G` others can share its node's idle power."
-    )
-
-
-def _in_week(postings: Iterable[JobPosting], week: Week) -> list[JobPosting]:
-    """Keep each posting in the one week in which it starts, so that weeks add up."""
-    start, end = week.start, week.end
-    return [posting for posting in postings if start <= posting.start < end]
-
-
-def _figures(postings: Sequence[JobPosting], week: Week, grid: GridBackground) -> WeekFigures:
-    by_day: defaultdict[date, list[JobPosting]] = defaultdict(list)
-    for posting in postings:
-        by_day[posting.start.astimezone(week.zone).date()].append(posting)
-    carbon = carbon_of(postings, grid.intensity) if grid.intensity else None
+def _figures(days: Sequence[Total], week: Week) -> WeekFigures:
+    of_day = {total.group[Dimension.DAY]: total for total in days}
+    totals = [of_day[day] for day in week.days if day in of_day]
+    sums = [one for total in totals for one in total.sums]
+    parts = energy_parts(sums)
+    grid = {
+        quantity: sum(((total.grid or {}).get(quantity, Weighted()) for total in totals), Weighted())
+        for quantity in Quantity
+    }
     return WeekFigures(
-        days=tuple(energy_parts(by_day[day]) for day in week.days),
-        parts=energy_parts(postings),
-        co2_g=carbon.grams if carbon and carbon.covered_uj else None,
-        co2_coverage=(carbon.covered_fraction or 0.0) if carbon else 0.0,
-        green_share_pct=weighted_mean(postings, grid.renewable_share),
+        tuple(energy_parts(of_day[day].sums) if day in of_day else EnergyParts() for day in week.days),
+        parts,
+        GridFigures.of(grid, parts.total_uj),
     )
 
 
-def _top(postings: Sequence[JobPosting], rows: Sequence[JobEnergy], grid: GridBackground) -> tuple[JobInWeek, ...]:
-    of_job: defaultdict[JobId, list[JobPosting]] = defaultdict(list)
-    for posting in postings:
-        of_job[posting.job_id].append(posting)
-    total = sum(posting.busy_uj + posting.idle_uj for posting in postings) or 1
+def _top(rows: Iterable[JobEnergy], inside: Iterable[JobAccount], total_uj: int) -> tuple[JobInWeek, ...]:
+    of_job = {account.key: account for account in inside}
     found: list[JobInWeek] = []
     for row in rows:
-        own = of_job[row.job_id]
-        energy_uj = sum(posting.busy_uj + posting.idle_uj for posting in own)
-        carbon = carbon_of(own, grid.intensity) if grid.intensity else None
-        co2_g = carbon.grams if carbon and carbon.covered_uj else None
-        found.append(JobInWeek(row, energy_uj, co2_g, energy_uj / total))
+        account = of_job.get(row.key)
+        energy_uj = energy_parts(account.sums).total_uj if account else 0
+        grid = GridFigures.of(dict(account.grid) if account else {}, energy_uj)
+        found.append(JobInWeek(row, energy_uj, grid.co2_g, energy_uj / (total_uj or 1)))
     found.sort(key=lambda item: -item.energy_uj)
     return tuple(item for item in found[:JOBS_THAT_MATTERED] if item.energy_uj)
 
@@ -249,15 +193,8 @@ def _ran_in(row: JobEnergy, week: Week) -> bool:
     return row.start is not None and row.start < week.end and (row.end is None or row.end > week.start)
 
 
-def _mean(signal: GridSignal | None, week: Week) -> float | None:
-    return signal.known_part(week.start, week.end)[0] if signal else None
-
-
 def _coverage(rows: Sequence[JobEnergy]) -> float | None:
     """Return the mean coverage, weighted by the length of the runs."""
-    weights = [
-        max(1.0, (row.end - row.start).total_seconds() if row.start and row.end else 1.0) * max(1, len(row.nodes))
-        for row in rows
-    ]
+    weights = [max(1.0, row.elapsed.total_seconds() if row.elapsed else 1.0) * max(1, len(row.nodes)) for row in rows]
     pairs = zip(rows, weights, strict=True)
     return sum(row.coverage * weight for row, weight in pairs) / sum(weights) if weights else None

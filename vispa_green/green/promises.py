@@ -13,11 +13,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from vispa_green.energy.carbon import Carbon, GridSignal, carbon_of, weighted_mean, without_overlap
-from vispa_green.model import JobFact, JobId, JobPosting, Move, Promise, Quantity, QueueEntry
+from vispa_green.energy.carbon import Carbon, GridSignal, carbon_of, weighted_mean
+from vispa_green.model import JobAccount, JobFact, JobId, JobKey, JobPosting, Move, Promise, Quantity, QueueEntry
 
 PAUSING = "green_hours"
 """The policy of a promise about a job that pauses and goes on, instead of starting later."""
+
+SUBMITTING = timedelta(minutes=10)
+"""Longer than this no submission takes, and sooner no number comes again."""
 
 
 class PromiseKind(StrEnum):
@@ -104,7 +107,7 @@ def outcome(
     ``measured`` holds measured values only, so that a forecast never judges itself. However often the
     start was moved, the yardstick is to have started at submission. ``moves`` may be of any promises.
     """
-    charged = sorted(without_overlap(postings), key=lambda posting: posting.start)
+    charged = sorted(postings, key=lambda posting: posting.start)
     # A job cancelled while it waited has a start, equal to its end, but never ran.
     started = [fact.start for fact in facts if fact.start is not None and fact.start != fact.end]
     is_pausing = kind_of(promise) is PromiseKind.PAUSING
@@ -130,9 +133,9 @@ def outcome(
 
 def in_one_piece(charged: Iterable[JobPosting], start: datetime) -> list[JobPosting]:
     """Return what each job was charged as if it had begun at ``start`` and never paused."""
-    by_job: defaultdict[JobId, list[JobPosting]] = defaultdict(list)
+    by_job: defaultdict[JobKey, list[JobPosting]] = defaultdict(list)
     for posting in sorted(charged, key=lambda posting: posting.start):
-        by_job[posting.job_id].append(posting)
+        by_job[posting.key].append(posting)
     moved: list[JobPosting] = []
     for own in by_job.values():
         until, earlier = own[0].start, own[0].start - start
@@ -141,6 +144,18 @@ def in_one_piece(charged: Iterable[JobPosting], start: datetime) -> list[JobPost
             until = max(until, posting.end)
             moved.append(replace(posting, start=posting.start - earlier, end=posting.end - earlier))
     return moved
+
+
+def is_of(promise: Promise, account: JobAccount) -> bool:
+    """Say whether an account is that of the promised job, of a task of that array or a component of that het job.
+
+    Numbers come again: the job was submitted when the promise was given, if its submission is known at all.
+    """
+    key, fact = account.key, account.fact
+    whole = (fact.display_id if fact else key.job_id).partition("_")[0].partition("+")[0]
+    if promise.job_id not in {key.job_id, whole} or promise.cluster not in {"", key.cluster}:
+        return False
+    return key.submitted is None or abs(key.submitted - promise.submitted) <= SUBMITTING
 
 
 def belongs(job: JobFact | QueueEntry, promised: JobId) -> bool:

@@ -73,6 +73,8 @@ def held(promise: Promise, moves: Sequence[Move], entries: Sequence[QueueEntry],
     if hindrance := _hindrance(promise, entries):
         return LeftAlone(hindrance)
     begins = [entry.begin for entry in entries if entry.begin is not None]
+    if not begins:
+        return LeftAlone("Slurm gives it no begin time yet: it waits for something else first")
     if len(begins) < len(entries) or max(begins) - min(begins) > ROUNDING:
         return LeftAlone("its tasks have begin times of their own, so somebody changed one: that wins")
     begin, planned = max(begins), last_planned(promise, moves)

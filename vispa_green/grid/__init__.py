@@ -1,6 +1,6 @@
-"""Sources of grid data, one file each; a file defines ``provider(options) -> GridProvider``."""
+"""Sources of grid data, one file each; a file defines ``make(host, options) -> GridProvider``."""
 
 from vispa_green.model import GridProvider
-from vispa_green.registry import Registry
+from vispa_green.registry import Variants
 
-PROVIDERS: Registry[GridProvider] = Registry("grid provider", __name__, "provider")
+PROVIDERS: Variants[GridProvider] = Variants("grid provider", __name__, "grid")

@@ -3,6 +3,7 @@
 ``kind`` is ``measured`` or ``forecast``; an empty cell is a missing value. A value holds until the next
 row of its kind, the last one as long as the one before it; any spacing will do, seconds included. The
 only row of a kind holds as long as the shortest step of the file. A time without an offset is UTC.
+Of a value that holds for longer than a day, only the UTC days that are asked for are told.
 """
 
 from __future__ import annotations
@@ -10,33 +11,26 @@ from __future__ import annotations
 import csv  # the standard library's: imports are absolute
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
-from typing import Protocol
 
 from vispa_green.errors import GridDataError, GridUnavailable
 from vispa_green.grid._plausible import checked
+from vispa_green.host import Host
 from vispa_green.model import GridKind, GridProvider, GridValue, Quantity
+from vispa_green.settings import place
 
 NAME = "csv"
+DAY = timedelta(days=1)
 COLUMNS = ("start_utc", Quantity.RENEWABLE_SHARE.value, Quantity.CARBON_INTENSITY.value, "kind")
 
 
-class File(Protocol):
+@dataclass(frozen=True, slots=True)
+class Options:
     """The table ``[grid.csv]``."""
 
-    @property
-    def path(self) -> Path | None:
-        """The file, ``None`` if none is configured."""
-
-
-class Options(Protocol):
-    """What this provider reads of ``[grid]``."""
-
-    @property
-    def csv(self) -> File:
-        """Its own table."""
+    path: Path | None = place(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +63,7 @@ class CsvProvider:
         values = [value for kind in GridKind for value in self._values(rows, kind, now)]
         if not values:
             raise GridDataError(f"{self.path}: no data")
-        return [value for value in values if value.start < end and value.end > start]
+        return [day for value in values for day in _days(value, start, end)]
 
     def _rows(self, text: str) -> Iterator[_Row]:
         reader = csv.DictReader(text.splitlines())
@@ -118,6 +112,19 @@ class CsvProvider:
         return checked(number, quantity, f"{self.path}:{line}")
 
 
-def provider(options: Options) -> GridProvider:
+def _days(value: GridValue, start: datetime, end: datetime) -> Iterator[GridValue]:
+    """Yield a value if it overlaps ``[start, end)``; a constant for years is not kept for all of them at once."""
+    if value.start >= end or value.end <= start:
+        return
+    if value.end - value.start <= DAY:
+        yield value
+        return
+    day = datetime.combine(max(value.start, start).astimezone(UTC).date(), time(), UTC)
+    while day < min(value.end, end):
+        yield replace(value, start=max(value.start, day), end=min(value.end, day + DAY))
+        day += DAY
+
+
+def make(host: Host | None, options: Options) -> GridProvider:
     """Return the provider of ``[grid.csv]``."""
-    return CsvProvider(options.csv.path)
+    return CsvProvider(options.path)

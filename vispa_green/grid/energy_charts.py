@@ -21,14 +21,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Protocol
+from typing import Any
 
 import requests
 
 from vispa_green import __version__
 from vispa_green.errors import GridDataError, GridError, GridUnavailable
 from vispa_green.grid._plausible import checked
+from vispa_green.host import Host
 from vispa_green.model import GridKind, GridProvider, GridValue, Quantity
+from vispa_green.settings import number, text, web_address, whole
 from vispa_green.times.time_limit import within
 
 NAME = "energy_charts"
@@ -41,36 +43,15 @@ FIRST_PAUSE_S = 0.5
 log = logging.getLogger(__name__)
 
 
-class Service(Protocol):
-    """The table ``[grid.energy_charts]``."""
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The table ``[grid.energy_charts]``; ``timeout_s`` is from the name lookup to the last byte of an answer."""
 
-    @property
-    def base_url(self) -> str:
-        """Where the service is."""
-
-    @property
-    def country(self) -> str:
-        """Whose grid."""
-
-    @property
-    def timeout_s(self) -> float:
-        """How long one answer may take, from the name lookup to its last byte."""
-
-    @property
-    def retries(self) -> int:
-        """How often to ask again after 429 and 5xx."""
-
-    @property
-    def max_retry_after_s(self) -> float:
-        """How long to wait at most when the service says how long."""
-
-
-class Options(Protocol):
-    """What this provider reads of ``[grid]``."""
-
-    @property
-    def energy_charts(self) -> Service:
-        """Its own table."""
+    base_url: str = text("https://api.energy-charts.info", web_address)
+    country: str = text("de")
+    timeout_s: float = number(5.0, above=0)
+    retries: int = whole(2, at_least=0, at_most=5)
+    max_retry_after_s: float = number(10.0, at_least=0)
 
 
 class _Unreachable(GridUnavailable):
@@ -81,7 +62,7 @@ class _Unreachable(GridUnavailable):
 class EnergyCharts:
     """A `GridProvider`. One `fetch` makes two requests, three where measured shares are wanted."""
 
-    service: Service
+    service: Options
     name: str = NAME
 
     def fetch(self, start: datetime, end: datetime, now: datetime) -> Sequence[GridValue]:
@@ -159,7 +140,7 @@ class _Client:
     """Asks one service, within its limits of time, size and patience."""
 
     session: requests.Session
-    service: Service
+    service: Options
     now: datetime
 
     def get(self, path: str, start: datetime | None = None, end: datetime | None = None) -> dict[str, Any]:
@@ -201,9 +182,9 @@ class _Client:
             raise _Unreachable(f"{url}: {_cause(error)}") from error
 
 
-def provider(options: Options) -> GridProvider:
+def make(host: Host | None, options: Options) -> GridProvider:
     """Return the provider of ``[grid.energy_charts]``."""
-    return EnergyCharts(options.energy_charts)
+    return EnergyCharts(options)
 
 
 def _bounded_body(response: requests.Response, path: str) -> bytes:

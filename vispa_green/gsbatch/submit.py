@@ -13,7 +13,7 @@ from datetime import datetime, tzinfo
 from typing import NamedTuple
 
 from vispa_green import host
-from vispa_green.answers.grid import ledger_at, what_is_known
+from vispa_green.answers.grid import ledger_of, what_is_known
 from vispa_green.answers.promises import keep_note
 from vispa_green.errors import UsageError
 from vispa_green.green.planning import Plan, Wish, plan
@@ -81,7 +81,7 @@ def submit(line: CommandLine, head: Head, wishes: Wishes, *, is_from_site: bool,
     if prepared.plan.window.mean is None:
         return None
     session = prepared.session
-    return run_sbatch(arguments, lambda job_id: keep(_promise(job_id, prepared.plan), session, say))
+    return run_sbatch(arguments, lambda job_id: keep(_promise(job_id, prepared.plan, session), session, say))
 
 
 def _overriding(line: CommandLine, head: Head) -> str:
@@ -103,13 +103,13 @@ def _prepare(line: CommandLine, head: Head, wishes: Wishes) -> Prepared:
         job_cpus(line, head),
     )
     end = max(wish.request(now).finish_by, now + duration)
-    ledger = ledger_at(session.ledger_url)
+    ledger = ledger_of(session)
     try:
-        known = what_is_known(now, end, options=session.config.grid, ledger=ledger, now=now)
+        known = what_is_known(now, end, config=session.config, ledger=ledger, now=now)
     finally:
         if ledger is not None:
             ledger.close()
-    policy = POLICIES.load(green.policy)()
+    policy = POLICIES.make(green.policy, None, session.config.options("green"))
     ahead, unasked = _ahead(policy, session, now)
     made = plan(wish, now, known.signals(), green.policy, policy, ahead)
     remarks += unasked
@@ -212,7 +212,7 @@ def keep(promise: Promise, session: Session, say: Callable[[str], None]) -> None
         say(f"job {promise.job_id} is submitted, but the plan could not be kept for `vispa-green green` ({error})")
 
 
-def _promise(job_id: str, made: Plan) -> Promise:
+def _promise(job_id: str, made: Plan, session: Session) -> Promise:
     window = made.window
     return Promise(
         job_id,
@@ -226,4 +226,5 @@ def _promise(job_id: str, made: Plan) -> Promise:
         window.mean_if_started_now,
         made.policy,
         window.reason,
+        cluster=session.config.cluster.name,
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from vispa_green.energy.accounting import split_exact
+from vispa_green.host import Host
 from vispa_green.model import IdlePolicy, JobId, NodeActivity
+from vispa_green.registry import NoOptions
 
 
 class AllocatedShares:
@@ -23,6 +25,6 @@ class AllocatedShares:
         return {job.job_id: part for job, part in zip(holders, parts, strict=True)}, rest
 
 
-def policy() -> IdlePolicy:
+def make(host: Host | None, options: NoOptions) -> IdlePolicy:
     """Return the policy."""
     return AllocatedShares()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from vispa_green.energy.accounting import split_exact
+from vispa_green.host import Host
 from vispa_green.model import IdlePolicy, JobId, NodeActivity
+from vispa_green.registry import NoOptions
 
 
 class EqualShares:
@@ -20,6 +22,6 @@ class EqualShares:
         return {job.job_id: part for job, part in zip(present, parts, strict=True)}, 0
 
 
-def policy() -> IdlePolicy:
+def make(host: Host | None, options: NoOptions) -> IdlePolicy:
     """Return the policy."""
     return EqualShares()

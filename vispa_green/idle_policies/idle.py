@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from vispa_green.host import Host
 from vispa_green.model import IdlePolicy, JobId, NodeActivity
+from vispa_green.registry import NoOptions
 
 
 class Unshared:
@@ -15,6 +17,6 @@ class Unshared:
         return {}, idle_uj
 
 
-def policy() -> IdlePolicy:
+def make(host: Host | None, options: NoOptions) -> IdlePolicy:
     """Return the policy."""
     return Unshared()

@@ -1,20 +1,47 @@
 """Places to keep the account, one file each, chosen by the scheme of ``[ledger] url``.
 
-A file defines ``open_ledger(url, *, create, read_only) -> Ledger``.
+A file defines ``make(host, options) -> LedgerPlace``.
 """
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from vispa_green.errors import ConfigError
 from vispa_green.model import Ledger
-from vispa_green.registry import Registry
-
-LEDGERS: Registry[Ledger] = Registry("ledger", __name__, "open_ledger")
+from vispa_green.registry import Tables, Variants
 
 
-def open_ledger(url: str, *, create: bool = False, read_only: bool = False) -> Ledger:
-    """Open the ledger at ``url``; raise `LedgerMissing` if it is not there and may not be created."""
+class LedgerPlace(Protocol):
+    """A kind of place that a ledger can be kept at."""
+
+    def open_ledger(self, url: str, *, create: bool, read_only: bool, cluster: str, zone: str) -> Ledger:
+        """Open the ledger at ``url``; raise `LedgerMissing` if it is not there and may not be created.
+
+        ``cluster`` names rows that are older than clusters; days are summed in ``zone``.
+        """
+
+
+LEDGERS: Variants[LedgerPlace] = Variants("ledger", __name__, "ledger")
+
+
+def scheme_of(url: str) -> str:
+    """Return the scheme of a ledger's URL, which is the name of its variant; raise `ConfigError` without one."""
     scheme, separator, _ = url.partition("://")
     if not separator:
         raise ConfigError(f"[ledger] url: {url!r} has no scheme; write sqlite:////absolute/path/ledger.sqlite")
-    return LEDGERS.load(scheme)(url, create=create, read_only=read_only)
+    return scheme
+
+
+def open_ledger(
+    url: str,
+    *,
+    create: bool = False,
+    read_only: bool = False,
+    cluster: str = "cluster",
+    zone: str = "Europe/Berlin",
+    tables: Tables | None = None,
+) -> Ledger:
+    """Open the ledger at ``url``, as `LedgerPlace.open_ledger` does; ``tables`` are the options of its variant."""
+    place = LEDGERS.make(scheme_of(url), None, tables or {})
+    return place.open_ledger(url, create=create, read_only=read_only, cluster=cluster, zone=zone)

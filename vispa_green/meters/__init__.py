@@ -1,8 +1,8 @@
-"""Energy sources of a node, one file each; a file defines ``discover(host, options) -> list[Meter]``."""
+"""Energy sources of a node, one file each; a file defines ``make(host, options)``, which returns its meters."""
 
 from collections.abc import Sequence
 
 from vispa_green.model import Meter
-from vispa_green.registry import Registry
+from vispa_green.registry import Variants
 
-METERS: Registry[Sequence[Meter]] = Registry("meter", __name__, "discover")
+METERS: Variants[Sequence[Meter]] = Variants("meter", __name__, "meters")

@@ -10,9 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vispa_green.config import MetersSection
 from vispa_green.host import Host
 from vispa_green.model import Component, Instant, Meter, Quality
+from vispa_green.settings import number
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The table ``[meters.estimate]``: the declared power model."""
+
+    idle_watts: float = number(60.0, at_least=0)
+    watts_per_core: float = number(6.0, at_least=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +42,7 @@ class PowerModel:
         return int(self.idle_watts * (at.monotonic_ns // 1000) + self.watts_per_core * (busy_ns // 1000))
 
 
-def discover(host: Host, options: MetersSection) -> Sequence[Meter]:
-    """Return the model with the configured powers."""
-    return [PowerModel(host, options.estimate.idle_watts, options.estimate.watts_per_core)]
+def make(host: Host | None, options: Options) -> Sequence[Meter]:
+    """Return the model of a node with the declared powers."""
+    assert host is not None
+    return [PowerModel(host, options.idle_watts, options.watts_per_core)]

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vispa_green.config import MetersSection
 from vispa_green.errors import MeterError
 from vispa_green.host import Host
 from vispa_green.model import Component, Instant, Meter, Quality
+from vispa_green.registry import NoOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class GpuCounter:
             raise MeterError(f"{self.device}: {error}") from error
 
 
-def discover(host: Host, options: MetersSection) -> Sequence[Meter]:
+def make(host: Host | None, options: NoOptions) -> Sequence[Meter]:
     """Return the cards of this node; none where there is no NVIDIA driver."""
     import pynvml
 

@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vispa_green.config import MetersSection
 from vispa_green.errors import MeterError, MeterForbidden
 from vispa_green.host import Host
 from vispa_green.model import Component, Instant, Meter, Quality
+from vispa_green.registry import NoOptions
 
 ZONE = re.compile(r"intel-rapl:\d+(:\d+)?")
 PACKAGE = re.compile(r"package-(?P<package>\d+)(-die-(?P<die>\d+))?")
@@ -50,8 +50,9 @@ class RaplZone:
             raise MeterError(f"{path}: {error}") from error
 
 
-def discover(host: Host, options: MetersSection) -> Sequence[Meter]:
+def make(host: Host | None, options: NoOptions) -> Sequence[Meter]:
     """Return the zones to count; none where there is no powercap."""
+    assert host is not None
     root = host.sysfs / "class/powercap"
     zones = {path.name: path for path in sorted(root.glob("intel-rapl*")) if ZONE.fullmatch(path.name)}
     for pattern in ("intel-rapl/intel-rapl:*", "intel-rapl:*/intel-rapl:*", "intel-rapl/intel-rapl:*/intel-rapl:*"):

@@ -3,17 +3,7 @@
 Energies are integers of microjoules, spans of time half-open and in UTC.
 """
 
-from vispa_green.model.accounts import (
-    BalanceRow,
-    JobFact,
-    JobPosting,
-    JobPresence,
-    Ledger,
-    NodeEnergy,
-    QueueEntry,
-    Selection,
-    SpooledInterval,
-)
+from vispa_green.model.accounts import BalanceRow, JobFact, JobPosting, NodeEnergy, QueueEntry
 from vispa_green.model.energy import (
     AttributionModel,
     EnergyEntry,
@@ -25,6 +15,24 @@ from vispa_green.model.energy import (
     NodeInterval,
 )
 from vispa_green.model.grid import GridKind, GridProvider, GridValue, Quantity
+from vispa_green.model.jobs import JobKey, Selection, Visibility
+from vispa_green.model.ledger import (
+    QUARTER,
+    Dimension,
+    EnergyBook,
+    EnergySum,
+    FactBook,
+    GridBook,
+    JobAccount,
+    JobStay,
+    Ledger,
+    Origin,
+    PromiseBook,
+    Pruned,
+    SpooledInterval,
+    Total,
+    Weighted,
+)
 from vispa_green.model.node import UJ_PER_KWH, Binding, Component, CpuTime, Instant, JobId, Meter, Quality, Tracker
 from vispa_green.model.planning import GreenWindow, JobRequest, Move, Outlook, Policy, Promise, Signal
 
@@ -60,10 +68,24 @@ __all__ = [
     "BalanceRow",
     "JobFact",
     "JobPosting",
-    "JobPresence",
-    "Ledger",
     "NodeEnergy",
     "QueueEntry",
+    "JobKey",
     "Selection",
+    "Visibility",
+    "QUARTER",
+    "Dimension",
+    "EnergyBook",
+    "EnergySum",
+    "FactBook",
+    "GridBook",
+    "JobAccount",
+    "JobStay",
+    "Ledger",
+    "Origin",
+    "PromiseBook",
+    "Pruned",
     "SpooledInterval",
+    "Total",
+    "Weighted",
 ]

@@ -1,16 +1,12 @@
-"""What the ledger tells and what it promises; what the batch system knows of a job."""
+"""What the ledger tells; what the batch system knows of a job."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
-from vispa_green.model.energy import NodeInterval
-from vispa_green.model.grid import GridValue, Quantity
+from vispa_green.model.jobs import JobKey
 from vispa_green.model.node import Component, JobId, Quality
-from vispa_green.model.planning import Move, Promise
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +46,9 @@ class NodeEnergy:
 
 @dataclass(frozen=True, slots=True)
 class JobPosting:
-    """What one job was charged for one device over one interval."""
+    """What a job was charged for a component over an interval, or a quarter-hour where that is all there is."""
 
-    job_id: JobId
+    key: JobKey
     node: str
     component: Component
     quality: Quality
@@ -60,19 +56,6 @@ class JobPosting:
     end: datetime
     busy_uj: int
     idle_uj: int
-
-
-@dataclass(frozen=True, slots=True)
-class JobPresence:
-    """When and how long a job was seen on a node, and the CPU time it used there."""
-
-    job_id: JobId
-    node: str
-    uid: int | None
-    first_seen: datetime
-    last_seen: datetime
-    present_us: int
-    cpu_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,72 +122,3 @@ class QueueEntry:
     nodes: tuple[str, ...] = ()
     tasks: int | None = None
     cpus_per_task: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which jobs a query is about: empty means all. Times select jobs that overlap ``[start, end)``."""
-
-    job_ids: tuple[JobId, ...] = ()
-    start: datetime | None = None
-    end: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SpooledInterval:
-    """An interval with its number in the spool it comes from; that pair makes delivery idempotent."""
-
-    sequence: int
-    interval: NodeInterval = field(repr=False)
-
-
-class Ledger(Protocol):
-    """The append-only account of a cluster."""
-
-    def append(self, spool_id: str, intervals: Sequence[SpooledInterval], received: datetime) -> int:
-        """Add what is not there yet, all or nothing; return how many were new."""
-
-    def balance(self) -> list[BalanceRow]:
-        """Return the sums by node and component."""
-
-    def node_energy(self, start: datetime, end: datetime) -> Iterable[NodeEnergy]:
-        """Yield what nodes measured in the intervals that overlap ``[start, end)``, in order of time.
-
-        Devices of one component and quality are summed; where nothing could be read, there is nothing.
-        """
-
-    def postings(self, selection: Selection) -> Iterable[JobPosting]:
-        """Yield what jobs were charged, in order of time."""
-
-    def presence(self, selection: Selection) -> list[JobPresence]:
-        """Return where and how long jobs were seen."""
-
-    def append_grid_values(self, values: Sequence[GridValue]) -> int:
-        """Add values that say something new; return how many."""
-
-    def grid_values(self, quantity: Quantity, start: datetime, end: datetime) -> list[GridValue]:
-        """Return, of each kind and source, the latest issue of every value that overlaps the span."""
-
-    def append_promise(self, promise: Promise) -> None:
-        """Keep what a green submission promised."""
-
-    def promises(self, job_ids: Sequence[JobId] = ()) -> list[Promise]:
-        """Return the promises of these jobs, or all."""
-
-    def append_moves(self, moves: Sequence[Move]) -> None:
-        """Keep how planned starts were changed; raise `LedgerError` where nothing can be kept, also without any."""
-
-    def moves(self, job_ids: Sequence[JobId] = ()) -> list[Move]:
-        """Return the moves of these jobs, or all, in the order in which they were made."""
-
-    def append_job_facts(self, facts: Sequence[JobFact], recorded: datetime) -> int:
-        """Add what is new about jobs; return how many."""
-
-    def job_facts(self, selection: Selection) -> list[JobFact]:
-        """Return the latest facts of the selected jobs.
-
-        Here ids may also be those shown to users: ``12_3``, or ``12`` for all of an array or het job.
-        """
-
-    def close(self) -> None:
-        """Release the ledger."""

@@ -76,7 +76,7 @@ class CpuTime:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """What of a node belongs to a job, and which job it is; ``None`` where that is unknown. GPUs are minor numbers."""
+    """What of a node belongs to a job, and which job that is; ``None`` is unknown. GPUs are minor numbers."""
 
     uid: int | None = None
     allocated_cpus: int | None = None

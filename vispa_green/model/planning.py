@@ -103,6 +103,8 @@ class Promise:
     mean_if_started_now: float | None
     policy: str
     reason: str
+    cluster: str = ""
+    """Empty for a promise of a program that did not know its cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +123,4 @@ class Move:
     """Over the job's length at either start, by what was known when it was moved."""
     mean_after: float | None
     reason: str
+    cluster: str = ""

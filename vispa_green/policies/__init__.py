@@ -1,6 +1,6 @@
-"""Rules that choose when a job starts, one file each; a file defines ``policy() -> Policy``."""
+"""Rules that choose when a job starts, one file each; a file defines ``make(host, options) -> Policy``."""
 
 from vispa_green.model import Policy
-from vispa_green.registry import Registry
+from vispa_green.registry import Variants
 
-POLICIES: Registry[Policy] = Registry("policy", __name__, "policy")
+POLICIES: Variants[Policy] = Variants("policy", __name__, "green")

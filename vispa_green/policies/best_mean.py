@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from vispa_green.host import Host
 from vispa_green.model import GreenWindow, JobRequest, Outlook, Policy, Signal
 from vispa_green.policies._windows import NOTHING_GREENER, TIE, TOO_LATE, at_once, candidates, mean, sign, unknown
+from vispa_green.registry import NoOptions
 
 
 class BestMean:
@@ -36,6 +38,6 @@ class BestMean:
         return GreenWindow(start, start + request.duration, value, now_mean, signal.quantity, reason)
 
 
-def policy() -> Policy:
+def make(host: Host | None, options: NoOptions) -> Policy:
     """Return the policy."""
     return BestMean()

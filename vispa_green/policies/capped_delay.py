@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from vispa_green.host import Host
 from vispa_green.model import GreenWindow, JobRequest, Outlook, Policy, Signal
 from vispa_green.policies.best_mean import BestMean
+from vispa_green.registry import NoOptions
 
 CAP = timedelta(hours=6)
 
@@ -35,6 +37,6 @@ class CappedDelay:
         return replace(window, reason=f"the greenest time of the {since} {hours:g} hours")
 
 
-def policy() -> Policy:
+def make(host: Host | None, options: NoOptions) -> Policy:
     """Return the policy."""
     return CappedDelay()

@@ -6,9 +6,11 @@ fill its place. A yardstick of `queue_aware`, like `if_queue_empty`.
 
 from __future__ import annotations
 
+from vispa_green.host import Host
 from vispa_green.model import GreenWindow, JobRequest, Outlook, Policy, Signal
 from vispa_green.policies._windows import at_once
 from vispa_green.policies.best_mean import BestMean
+from vispa_green.registry import NoOptions
 
 
 class IfMachineFree:
@@ -29,6 +31,6 @@ class IfMachineFree:
         return self._best.choose(request, signal)
 
 
-def policy() -> Policy:
+def make(host: Host | None, options: NoOptions) -> Policy:
     """Return the policy."""
     return IfMachineFree()

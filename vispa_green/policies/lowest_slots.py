@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from itertools import pairwise
 
+from vispa_green.host import Host
 from vispa_green.model import GreenWindow, JobRequest, Outlook, Policy, Signal
 from vispa_green.policies._windows import (
     NOTHING_GREENER,
@@ -21,6 +22,7 @@ from vispa_green.policies._windows import (
     sign,
     unknown,
 )
+from vispa_green.registry import NoOptions
 
 Slot = tuple[datetime, datetime]
 
@@ -63,7 +65,7 @@ class LowestSlots:
         return at_once(request, signal, NOTHING_GREENER if seen else unknown(request, signal))
 
 
-def policy() -> Policy:
+def make(host: Host | None, options: NoOptions) -> Policy:
     """Return the policy."""
     return LowestSlots()
 

@@ -22,6 +22,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from vispa_green.green.outlook import LIMIT_USED
+from vispa_green.host import Host
 from vispa_green.model import GreenWindow, JobRequest, Outlook, Policy, Quantity, Signal
 from vispa_green.policies._windows import (
     NOTHING_GREENER,
@@ -35,6 +36,7 @@ from vispa_green.policies._windows import (
     unknown,
 )
 from vispa_green.policies.best_mean import BestMean
+from vispa_green.registry import NoOptions
 
 PRICE: Mapping[Quantity, float] = {Quantity.CARBON_INTENSITY: 2.5, Quantity.RENEWABLE_SHARE: 0.35}
 """What an hour of waiting must save: so much less of the signal, in its unit, for the whole busy machine's hour.
@@ -140,7 +142,7 @@ class QueueAware:
         return chosen
 
 
-def policy() -> Policy:
+def make(host: Host | None, options: NoOptions) -> Policy:
     """Return the policy."""
     return QueueAware()
 

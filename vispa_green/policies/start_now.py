@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from vispa_green.errors import NotCovered
+from vispa_green.host import Host
 from vispa_green.model import GreenWindow, JobRequest, Outlook, Policy, Signal
+from vispa_green.registry import NoOptions
 
 
 class StartNow:
@@ -21,6 +23,6 @@ class StartNow:
         return GreenWindow(request.earliest, end, mean, mean, signal.quantity, "starts at once, as asked")
 
 
-def policy() -> Policy:
+def make(host: Host | None, options: NoOptions) -> Policy:
     """Return the policy."""
     return StartNow()

@@ -1,17 +1,26 @@
 """Start as soon as the grid is green enough: simple to explain, and seldom the best.
 
-A threshold suits one grid in one year; ours is for Germany in 2025, where a third of all hours are
+A threshold suits one grid in one year; the defaults are for Germany in 2025, where a third of all hours are
 below 290 g/kWh (life cycle) or above 65 % of renewable energy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
+from vispa_green.host import Host
 from vispa_green.model import GreenWindow, JobRequest, Outlook, Policy, Quantity, Signal
 from vispa_green.policies._windows import TOO_LATE, at, at_once, candidates, is_greener, mean, sign
+from vispa_green.settings import number
 
-LIMITS = {Quantity.CARBON_INTENSITY: 290.0, Quantity.RENEWABLE_SHARE: 65.0}
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The table ``[green.threshold]``: from where on the grid is green enough."""
+
+    gco2_per_kwh: float = number(290.0, above=0)
+    renewable_share_pct: float = number(65.0, above=0)
 
 
 class Threshold:
@@ -19,7 +28,7 @@ class Threshold:
 
     looks_at_queue = False
 
-    def __init__(self, limits: Mapping[Quantity, float] = LIMITS) -> None:
+    def __init__(self, limits: Mapping[Quantity, float]) -> None:
         """Take the limit of each quantity, in its unit."""
         self._limits = dict(limits)
 
@@ -41,6 +50,8 @@ class Threshold:
         return at_once(request, signal, "starts at once: the grid is not green enough before the deadline")
 
 
-def policy() -> Policy:
+def make(host: Host | None, options: Options) -> Policy:
     """Return the policy."""
-    return Threshold()
+    return Threshold(
+        {Quantity.CARBON_INTENSITY: options.gco2_per_kwh, Quantity.RENEWABLE_SHARE: options.renewable_share_pct}
+    )

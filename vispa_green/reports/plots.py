@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 
-from vispa_green.energy.jobs import EnergyParts
+from vispa_green.energy.parts import EnergyParts
 from vispa_green.errors import MailError
 from vispa_green.units import UJ_PER_J, UJ_PER_WH
 

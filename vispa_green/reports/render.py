@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from vispa_green.energy.parts import EnergyParts
 from vispa_green.energy.weekly import WeeklyReport
+from vispa_green.printable import printable
 from vispa_green.reports.plots import COMPONENTS, missing_extra, week_png
 from vispa_green.units import energy_text, mass_text, percent_text
 
@@ -33,13 +36,29 @@ class WeeklyPages:
 
 def render_weekly(report: WeeklyReport, cluster: str) -> WeeklyPages:
     """Return both forms of the mail; raise `MailError` where the ``report`` extra is not installed."""
-    days = [(f"{day:%a %d}", parts) for day, parts in zip(report.week.days, report.figures.days, strict=True)]
-    words = {
+    words = _words(report, cluster)
+    number, total_uj = report.name.partition("W")[2], report.figures.parts.total_uj
+    subject = f"Week {number}: {energy_text(total_uj)} on {cluster}" if total_uj else f"Week {number} on {cluster}"
+    plot = week_png(_days(report))
+    return WeeklyPages(subject, template("weekly.txt", words), template("weekly.html", words), plot)
+
+
+def weekly_text(report: WeeklyReport, cluster: str) -> str:
+    """Return the text of the mail alone, which needs no plot."""
+    return template("weekly.txt", _words(report, cluster))
+
+
+def _days(report: WeeklyReport) -> list[tuple[str, EnergyParts]]:
+    return [(f"{day:%a %d}", parts) for day, parts in days_so_far(report)]
+
+
+def _words(report: WeeklyReport, cluster: str) -> dict[str, Any]:
+    return {
         "report": report,
         "cluster": cluster,
         "total": report.figures.parts,
         "parts": [(label, getattr(report.figures.parts, name), colour) for name, label, colour in COMPONENTS],
-        "days": days,
+        "days": _days(report),
         "first_day": report.week.days[0],
         "last_day": report.week.days[-1],
         "plot_id": PLOT_ID,
@@ -49,9 +68,6 @@ def render_weekly(report: WeeklyReport, cluster: str) -> WeeklyPages:
         "green": greenness(report),
         "co2": co2_words(report),
     }
-    number, total_uj = report.name.partition("W")[2], report.figures.parts.total_uj
-    subject = f"Week {number}: {energy_text(total_uj)} on {cluster}" if total_uj else f"Week {number} on {cluster}"
-    return WeeklyPages(subject, template("weekly.txt", words), template("weekly.html", words), week_png(days))
 
 
 def template(name: str, words: dict[str, Any]) -> str:
@@ -67,31 +83,38 @@ def template(name: str, words: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(code=_code, energy=energy_text, mass=mass_text, percent=percent_text)
+    environment.filters.update(
+        code=_code, printable=printable, energy=energy_text, mass=mass_text, percent=percent_text
+    )
     return environment.get_template(name).render(words)
 
 
 def plot_in_words(report: WeeklyReport) -> str:
     """Say in one line what the plot shows; it stands in for the picture where there is none."""
-    days = zip(report.week.days, report.figures.days, strict=True)
-    return "Energy by day: " + ", ".join(f"{day:%a} {energy_text(parts.total_uj)}" for day, parts in days) + "."
+    days = ", ".join(f"{day:%a} {energy_text(parts.total_uj)}" for day, parts in days_so_far(report))
+    return f"Energy by day: {days}."
+
+
+def days_so_far(report: WeeklyReport) -> list[tuple[date, EnergyParts]]:
+    """Return the days that have begun, each with its energy: what is to come is not zero."""
+    days = list(zip(report.week.days, report.figures.days, strict=True))
+    return days[: report.days_begun]
 
 
 def co2_words(report: WeeklyReport) -> str:
     """Say how much CO2 it was, and for which part of the energy that is known."""
     figures = report.figures
-    if figures.co2_g is None:
+    if figures.grid.co2_g is None:
         return "unknown: no grid data for this week"
-    if figures.co2_coverage >= 1:
-        return mass_text(figures.co2_g)
-    return (
-        f"{mass_text(figures.co2_g)} for the {percent_text(figures.co2_coverage)} of the energy whose grid is known"
-    )
+    if figures.grid.co2_coverage >= 1:
+        return mass_text(figures.grid.co2_g)
+    known = percent_text(figures.grid.co2_coverage)
+    return f"{mass_text(figures.grid.co2_g)} for the {known} of the energy whose grid is known"
 
 
 def greenness(report: WeeklyReport) -> str:
     """Say how renewable the power was, and what the grid's mean was."""
-    share, mean = report.figures.green_share_pct, report.grid_share_pct
+    share, mean = report.figures.grid.renewable_share_pct, report.grid_share_pct
     if share is None:
         return "unknown: no grid data for this week"
     beside = "" if mean is None else f" (the grid's mean was {mean:.0f} %)"

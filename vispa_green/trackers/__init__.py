@@ -1,9 +1,9 @@
-"""Ways to find the jobs of a node, one file each; a file defines ``tracker(host) -> Tracker``.
+"""Ways to find the jobs of a node, one file each; a file defines ``make(host, options) -> Tracker``.
 
 A way that does not exist on a host finds no jobs there; Slurm makes its directories with its first job.
 """
 
 from vispa_green.model import Tracker
-from vispa_green.registry import Registry
+from vispa_green.registry import Variants
 
-TRACKERS: Registry[Tracker] = Registry("tracker", __name__, "tracker")
+TRACKERS: Variants[Tracker] = Variants("tracker", __name__, "trackers")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from vispa_green.host import Host
 from vispa_green.model import Binding, JobId, Tracker
+from vispa_green.registry import NoOptions
 from vispa_green.trackers import _processes
 
 CPU_CONTROLLERS = ("cpuacct", "cpu,cpuacct")
@@ -56,6 +57,7 @@ class CgroupV1:
             return None
 
 
-def tracker(host: Host) -> Tracker:
-    """Return the tracker."""
+def make(host: Host | None, options: NoOptions) -> Tracker:
+    """Return the tracker of a node."""
+    assert host is not None
     return CgroupV1(host)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from vispa_green.host import NS_PER_TICK, Host
 from vispa_green.model import Binding, JobId, Tracker
+from vispa_green.registry import NoOptions
 from vispa_green.trackers import _processes
 
 ProcessKey = tuple[int, int]
@@ -93,6 +94,7 @@ class ProcessEnviron:
         return owner
 
 
-def tracker(host: Host) -> Tracker:
-    """Return the tracker."""
+def make(host: Host | None, options: NoOptions) -> Tracker:
+    """Return the tracker of a node."""
+    assert host is not None
     return ProcessEnviron(host)

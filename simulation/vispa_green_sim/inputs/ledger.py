@@ -23,7 +23,7 @@ def read(path: Path, options: Options) -> Workload:
 def of_ledger(ledger: Ledger, selection: Selection | None = None, options: Options | None = None) -> Workload:
     """Return the workload of the selected jobs of an open ledger; "line" in a remark is the job's number in it."""
     remarks = Remarks()
-    facts = ledger.job_facts(selection or Selection())
+    facts = [fact for _, fact in ledger.facts.facts(selection or Selection())]
     records = [record for n, fact in enumerate(facts, 1) if (record := _record(n, fact, remarks)) is not None]
     return workload_of("ledger", records, remarks, options.processors if options else None)
 

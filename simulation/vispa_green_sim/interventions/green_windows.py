@@ -37,4 +37,4 @@ class GreenWindows:
 
 def intervention(*, policy: str = "queue_aware", slack_hours: float = 12) -> Intervention:
     """Return the intervention; ``slack_hours`` is the longest that a job is held."""
-    return GreenWindows(POLICIES.load(policy)(), round(slack_hours * 3600))
+    return GreenWindows(POLICIES.make(policy, None, {}), round(slack_hours * 3600))

@@ -1,29 +1,17 @@
-"""What the commands about the grid share: asking for what is known, and words for it."""
+"""How commands print: JSON, times, spans, warnings; and the words for the grid's units."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
-from vispa_green.answers.grid import GridKnowledge, ledger_at, what_is_known
-from vispa_green.session import Session
+from vispa_green.printable import printable
 
 UNIT = {"gco2_per_kwh": "g CO2/kWh", "renewable_share_pct": "% renewable"}
-
-
-def known_of(session: Session, start: datetime, end: datetime, *, always_ask: bool = False) -> GridKnowledge:
-    """Return what is known of a span, from the ledger and, where called for, from the providers."""
-    ledger = ledger_at(session.ledger_url)
-    try:
-        return what_is_known(
-            start, end, options=session.config.grid, ledger=ledger, now=session.now.utc, always_ask=always_ask
-        )
-    finally:
-        if ledger is not None:
-            ledger.close()
 
 
 def stamp(moment: datetime | None) -> str | None:
@@ -50,7 +38,7 @@ def print_json(body: dict[str, Any]) -> None:
     click.echo(json.dumps({"meta": {"version": 1}, **body}, indent=2))
 
 
-def warn(warnings: tuple[str, ...]) -> None:
+def warn(warnings: Iterable[str]) -> None:
     """Print warnings on stderr, one a line."""
     for warning in warnings:
-        click.echo(f"warning: {warning}", err=True)
+        click.echo(f"warning: {printable(warning)}", err=True)

@@ -1,4 +1,4 @@
--- The account of a cluster. Rows are only ever added; the triggers at the end keep it so.
+-- The account as version 1 had it; what follows makes of it what it is today.
 -- Times are UTC microseconds since 1970, energies microjoules, both exact integers.
 
 CREATE TABLE node_interval (

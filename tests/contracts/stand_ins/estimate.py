@@ -1,0 +1,6 @@
+"""A node whose CPU time moves when told, and one without any file."""
+
+from tests.contracts.nodes import bare as absent
+from tests.contracts.nodes import working as healthy
+
+__all__ = ["absent", "healthy"]

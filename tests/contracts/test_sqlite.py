@@ -1,0 +1,151 @@
+"""Ledgers in SQLite files: append-only by trigger, for their owner and group alone, readable without writing."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from lab.privilege import file_permissions_hold
+
+from tests.contracts.rows import ORIGIN, START, spooled
+from vispa_green.errors import ConfigError, LedgerError, LedgerMissing, UnknownPlugin
+from vispa_green.ledgers import open_ledger
+
+
+def url_of(directory: Path) -> str:
+    return f"sqlite://{directory / 'ledger.sqlite'}"
+
+
+def test_the_world_may_not_read_what_an_agent_makes(tmp_path: Path) -> None:
+    place = tmp_path / "made" / "ledger.sqlite"
+    ledger = open_ledger(f"sqlite://{place}", create=True)
+    ledger.energy.append(ORIGIN, spooled(1), START)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (place.parent, *place.parent.iterdir())}
+    ledger.close()
+    assert modes.pop("made") == 0o750
+    assert modes
+    assert set(modes.values()) == {0o640}
+
+
+@pytest.mark.parametrize("table", ["node_interval", "energy_entry", "job_share", "job_presence"])
+@pytest.mark.parametrize("change", ["DELETE FROM {}", "UPDATE {} SET interval_id = 9"])
+def test_sqlite_refuses_to_rewrite_the_account(tmp_path: Path, table: str, change: str) -> None:
+    ledger = open_ledger(url_of(tmp_path), create=True)
+    ledger.energy.append(ORIGIN, spooled(1), START)
+    ledger.close()
+    statement = change.format(table).replace("node_interval SET interval_id", "node_interval SET id")
+    with (
+        sqlite3.connect(tmp_path / "ledger.sqlite") as connection,
+        pytest.raises(sqlite3.IntegrityError, match="append-only"),
+    ):
+        connection.execute(statement)
+    connection.close()
+
+
+def test_sqlite_refuses_an_unbalanced_row(tmp_path: Path) -> None:
+    ledger = open_ledger(url_of(tmp_path), create=True)
+    ledger.energy.append(ORIGIN, spooled(1), START)
+    ledger.close()
+    connection = sqlite3.connect(tmp_path / "ledger.sqlite")
+    with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
+        connection.execute(
+            "INSERT INTO energy_entry (interval_id, component, device, quality, measured_uj, jobs_uj, idle_uj,"
+            " system_uj, contained, reason) VALUES (1, 'cpu', 'x', 'measured', 10, 5, 5, 1, 0, '')"
+        )
+    connection.close()
+
+
+def test_a_ledger_that_is_not_there_says_what_to_check(tmp_path: Path) -> None:
+    with pytest.raises(LedgerMissing, match="has an agent run yet"):
+        open_ledger(url_of(tmp_path))
+
+
+def test_a_url_we_cannot_follow_is_explained() -> None:
+    with pytest.raises(ConfigError, match="sqlite:////absolute"):
+        open_ledger("/var/lib/ledger.sqlite")
+    with pytest.raises(UnknownPlugin, match="did you mean 'sqlite'"):
+        open_ledger("sqlit:////x")
+    with pytest.raises(LedgerError, match="absolute path"):
+        open_ledger("sqlite://relative.sqlite")
+
+
+def test_a_file_that_is_no_ledger_is_one_line_not_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "ledger.sqlite").write_text("something else entirely, long enough to be read as a header")
+    with pytest.raises(LedgerError, match="cannot be opened"):
+        open_ledger(url_of(tmp_path))
+
+
+@contextmanager
+def reader_of(directory: Path, **modes: int) -> Iterator[None]:
+    """Be somebody who may read what is in a directory, and write none of it; ``modes`` name exceptions."""
+    paths = [*directory.iterdir(), directory]
+    before = {path: path.stat().st_mode for path in paths}
+    for path in paths:
+        path.chmod(modes.get(path.stem, 0o555 if path.is_dir() else 0o444))
+    try:
+        with file_permissions_hold():
+            yield
+    finally:
+        for path in reversed(paths):
+            if path.exists():
+                path.chmod(before[path])
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A directory with a ledger that nobody has open."""
+    directory = tmp_path / "site"
+    directory.mkdir()
+    ledger = open_ledger(url_of(directory), create=True)
+    ledger.energy.append(ORIGIN, spooled(1), START)
+    ledger.close()
+    return directory
+
+
+def test_sqlite_is_read_by_who_may_not_write_while_nobody_has_it_open(site: Path) -> None:
+    assert [path.name for path in site.iterdir()] == ["ledger.sqlite"]
+    with reader_of(site):
+        ledger = open_ledger(url_of(site), read_only=True)
+        assert ledger.energy.balance()[0].measured_uj == 1000
+        with pytest.raises(LedgerError, match="readonly"):
+            ledger.energy.append(ORIGIN, spooled(2), START)
+        ledger.close()
+
+
+def test_sqlite_is_read_by_who_may_not_write_while_an_agent_has_it_open(site: Path) -> None:
+    agent = open_ledger(url_of(site))
+    agent.energy.append(ORIGIN, spooled(2), START)
+    with reader_of(site):
+        ledger = open_ledger(url_of(site), read_only=True)
+        assert ledger.energy.balance()[0].measured_uj == 2000
+        ledger.close()
+    agent.close()
+
+
+def test_sqlite_says_what_to_do_where_the_newest_part_cannot_be_read(site: Path) -> None:
+    """A crash leaves the write-ahead log; a backup without its index is what only an owner can read."""
+    agent = open_ledger(url_of(site))
+    agent.energy.append(ORIGIN, spooled(2), START)
+    crashed = site / "crashed"
+    crashed.mkdir(mode=0o755)
+    for name in ("ledger.sqlite", "ledger.sqlite-wal"):
+        shutil.copy(site / name, crashed / name)
+    agent.close()
+    with reader_of(crashed), pytest.raises(LedgerError, match="start an agent there, or ask the owner"):
+        open_ledger(url_of(crashed), read_only=True)
+    open_ledger(url_of(crashed), read_only=True).close()
+    with reader_of(crashed):
+        ledger = open_ledger(url_of(crashed), read_only=True)
+        assert ledger.energy.balance()[0].measured_uj == 2000
+        ledger.close()
+
+
+@pytest.mark.parametrize("closed", ["ledger", "site"])
+def test_sqlite_says_when_the_ledger_may_not_be_read_at_all(site: Path, closed: str) -> None:
+    with reader_of(site, **{closed: 0}), pytest.raises(LedgerError, match="Permission denied"):
+        open_ledger(url_of(site), read_only=True)

@@ -1,0 +1,72 @@
+"""Who asks, and what of an answer is for him: the edge of `vispa_green.access`."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from pathlib import Path
+
+from vispa_green.access import Principal, Role, narrowed
+from vispa_green.errors import SlurmError
+from vispa_green.model import Selection
+from vispa_green.session import Session
+from vispa_green.slurm import commands, privacy
+
+
+def user_name(uid: int) -> str:
+    """Return the name of a user, or the number as text where this machine does not know it."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def user_number(name: str) -> int | None:
+    """Return the number of a user, ``None`` where this machine does not know the name."""
+    try:
+        return int(name) if name.isdecimal() else pwd.getpwnam(name).pw_uid
+    except (KeyError, OverflowError):
+        return None
+
+
+def who_asks(session: Session) -> Principal:
+    """Return who runs this program: an admin is root, who owns the ledger, or whom ``[access] admins`` names."""
+    uid = os.getuid()
+    user = user_name(uid)
+    is_admin = uid == 0 or user in session.config.access.admins or _owns_ledger(session, uid)
+    return Principal(user, uid, roles=frozenset({Role.ADMIN} if is_admin else ()))
+
+
+def for_asker(session: Session, selection: Selection) -> Selection:
+    """Return the selection as far as it is for whoever runs this program.
+
+    What ``[access] others`` says decides about others' jobs: ``always``, ``never``, or ``slurm``, which is to
+    follow Slurm's ``PrivateData``; where Slurm does not answer, nothing of others is shown.
+    """
+    principal = who_asks(session)
+    if principal.is_unlimited or session.config.access.others == "always":
+        return selection
+    if selection.users == (principal.user,):  # nothing of others is asked for, so Slurm need not be
+        return narrowed(selection, principal)
+    return narrowed(selection, _as_slurm_sees(session, principal))
+
+
+def _as_slurm_sees(session: Session, principal: Principal) -> Principal:
+    settings = session.config.slurm
+    if session.config.access.others == "never" or not settings.enabled or not commands.available():
+        return principal
+    try:
+        if not privacy.hides_jobs(timeout_s=settings.timeout_s):
+            return Principal(principal.user, principal.uid, sees_all=True)
+        accounts = privacy.coordinated_accounts(principal.user, timeout_s=settings.timeout_s)
+    except SlurmError:
+        return principal
+    return Principal(principal.user, principal.uid, accounts)
+
+
+def _owns_ledger(session: Session, uid: int) -> bool:
+    scheme, _, place = session.ledger_url.partition("://")
+    try:
+        return scheme == "sqlite" and Path(place).stat().st_uid == uid
+    except OSError:
+        return False

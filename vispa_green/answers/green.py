@@ -1,0 +1,102 @@
+"""What became of green submissions: promises, the jobs they were about, and what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from vispa_green.answers.asking import for_asker, who_asks
+from vispa_green.answers.grid import ledger_of, what_is_known
+from vispa_green.answers.jobs import JobChoice, asked_slurm, is_about, kept
+from vispa_green.answers.promises import known_promises
+from vispa_green.errors import LedgerMissing, UsageError
+from vispa_green.green.promises import Outcome, is_of, outcome
+from vispa_green.model import GridKind, JobAccount, JobKey, Ledger, Move, Promise, Selection
+from vispa_green.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class GreenAnswer:
+    """The outcomes, each with the id its job is shown by, and warnings."""
+
+    outcomes: tuple[Outcome, ...]
+    shown: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def green(session: Session, job_ids: Sequence[str] = (), *, all_users: bool = False) -> GreenAnswer:
+    """Return what became of green jobs: those named, else mine, else of all users as far as I may see them.
+
+    Raises `UsageError` for a job of which no green submission is known.
+    """
+    selection = Selection(job_ids=tuple(job_ids))
+    if not job_ids and not all_users:
+        selection = replace(selection, users=(who_asks(session).user,))
+    return green_of(session, for_asker(session, selection))
+
+
+def green_of(session: Session, selection: Selection) -> GreenAnswer:
+    """Return what became of the selected green jobs."""
+    ledger = ledger_of(session)
+    if ledger is None:
+        raise LedgerMissing(f"{session.ledger_url} cannot be opened; see `vispa-green doctor`")
+    try:
+        known = known_promises(session, ledger, selection)
+        promises, moves = known.promises, known.moves
+        warnings = _unknown(selection, promises)
+        accounts, doubts = _accounts(session, ledger, promises)
+        found = [_outcome(session, ledger, promise, accounts, moves) for promise in promises]
+    finally:
+        ledger.close()
+    warnings = (*warnings, *doubts, *known.refused)
+    return GreenAnswer(tuple(one for one, _ in found), tuple(shown for _, shown in found), warnings)
+
+
+def _unknown(selection: Selection, promises: Sequence[Promise]) -> tuple[str, ...]:
+    """Say of which named jobs no green submission is known; raise `UsageError` if it is of none."""
+    known = {promise.job_id for promise in promises}
+    unknown = [text for text in selection.job_ids if text.partition("_")[0].partition("+")[0] not in known]
+    if not unknown:
+        return ()
+    sentence = f"no green submission is known of job {', '.join(unknown)}; gsbatch keeps one for each plan"
+    if len(unknown) == len(selection.job_ids):
+        raise UsageError(sentence)
+    return (sentence,)
+
+
+def _accounts(
+    session: Session, ledger: Ledger, promises: Sequence[Promise]
+) -> tuple[list[JobAccount], tuple[str, ...]]:
+    """Return the accounts of the promised jobs, with what Slurm says of them now."""
+    ids = tuple(sorted({promise.job_id for promise in promises}))
+    if not ids:
+        return [], ()
+    warnings: list[str] = []
+    fresh = asked_slurm(session, JobChoice(job_ids=ids), warnings) or []
+    doubts = kept(ledger, session, fresh)
+    accounts = ledger.energy.jobs(Selection(job_ids=ids))
+    cluster = session.config.cluster.name
+    found = []
+    for account in accounts:
+        fact = next((fact for fact in fresh if is_about(fact, account, cluster)), account.fact)
+        found.append(replace(account, fact=fact))
+    unseen = [fact for fact in fresh if not any(is_about(fact, account, cluster) for account in accounts)]
+    found += [JobAccount(JobKey(cluster, fact.job_id, fact.submit), fact, fact.uid) for fact in unseen]
+    return found, (*warnings, *doubts)
+
+
+def _outcome(
+    session: Session, ledger: Ledger, promise: Promise, accounts: Sequence[JobAccount], moves: Sequence[Move]
+) -> tuple[Outcome, str]:
+    own = [account for account in accounts if is_of(promise, account)]
+    facts = [account.fact for account in own if account.fact is not None]
+    shown = facts[0].display_id.partition("_")[0] if len(facts) > 1 else facts[0].display_id if facts else ""
+    keys = tuple(account.key for account in own if account.sums)
+    postings = list(ledger.energy.postings(Selection(keys=keys))) if keys else []
+    if not postings:
+        return outcome(promise, facts, (), {}, moves), shown or promise.job_id
+    begin = min([promise.submitted, *(posting.start for posting in postings)])
+    end = max([promise.submitted + timedelta(seconds=1), *(posting.end for posting in postings)])
+    known = what_is_known(begin, min(end, session.now.utc), config=session.config, ledger=ledger, now=session.now.utc)
+    return outcome(promise, facts, postings, known.signals(GridKind.MEASURED), moves), shown or promise.job_id

@@ -1,0 +1,332 @@
+"""Questions from Python: ``import vispa_green as vg``, then ``vg.jobs()``, ``vg.totals()``, ``vg.grid()``, ….
+
+The answers are those of the command line, as small values: iterate them, or take them to pandas with
+``to_pandas()`` (the extra ``notebook``). Columns are flat, with units in their names and real types; times
+know their zone (UTC). Times may be given as `datetime` or as Slurm writes them: ``2026-11-01``, ``now-7days``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from vispa_green.answers.asking import user_name
+from vispa_green.answers.green import green as _green
+from vispa_green.answers.grid import known_of
+from vispa_green.answers.jobs import JobChoice
+from vispa_green.answers.jobs import jobs as _jobs
+from vispa_green.answers.plan import PlanAnswer
+from vispa_green.answers.plan import plan as _plan
+from vispa_green.answers.totals import GroupTotal
+from vispa_green.answers.totals import totals as _totals
+from vispa_green.energy.jobs import JobEnergy
+from vispa_green.energy.parts import EnergyParts
+from vispa_green.errors import UsageError, did_you_mean
+from vispa_green.green.promises import Outcome
+from vispa_green.model import Dimension, GridValue, JobKey
+from vispa_green.session import Session, open_session
+from vispa_green.times.local_zone import local_zone
+from vispa_green.times.past import past_time
+from vispa_green.times.slurm_time import finite_duration, parse_time
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Row = TypeVar("Row")
+Moment = datetime | date | str
+Names = str | Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[Row]):
+    """Rows, and what went wrong on the way (Slurm or a grid service that did not answer) in ``warnings``."""
+
+    rows: tuple[Row, ...]
+    columns: tuple[Mapping[str, object], ...]
+    """The same, flat: one mapping of column to value for each row."""
+    warnings: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Row:
+        return self.rows[index]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a table with a column for each figure; raise `UsageError` where pandas is not installed."""
+        return _frame(self.columns)
+
+
+def jobs(
+    *ids: int | str,
+    user: Names = (),
+    account: Names = (),
+    partition: Names = (),
+    project: Names = (),
+    since: Moment | None = None,
+    until: Moment | None = None,
+    truncate: bool = False,
+    all_users: bool = False,
+    config: Path | None = None,
+) -> Answer[JobEnergy]:
+    """Return what jobs cost: these, else mine since ``since`` (default: today).
+
+    With ``truncate`` only what was charged between ``since`` and ``until``. Energies are in µJ, CO2 in g;
+    ``None`` is unknown, never zero. Raises `LedgerError` where there is no ledger to read.
+    """
+    session = open_session(config)
+    choice = _choice(session, ids, user, account, partition, project, since, until, all_users=all_users)
+    answer = _jobs(session, replace(choice, truncate=truncate))
+    return Answer(answer.rows, tuple(map(_job_columns, answer.rows)), answer.warnings)
+
+
+def totals(
+    by: Names = "user",
+    *ids: int | str,
+    user: Names = (),
+    account: Names = (),
+    partition: Names = (),
+    project: Names = (),
+    since: Moment | None = None,
+    until: Moment | None = None,
+    all_users: bool = False,
+    config: Path | None = None,
+) -> Answer[GroupTotal]:
+    """Return sums of what was charged between ``since`` and ``until``, by one or more dimensions.
+
+    Dimensions are cluster, user, account, partition, project, job, node, component, day, week, month.
+    """
+    session = open_session(config)
+    choice = _choice(session, ids, user, account, partition, project, since, until, all_users=all_users)
+    dimensions = tuple(_dimension(word) for word in _names(by))
+    answer = _totals(session, choice, dimensions, local_zone(os.environ))
+    return Answer(answer.rows, tuple(map(_total_columns, answer.rows)), answer.warnings)
+
+
+def grid(
+    since: Moment | None = None, until: Moment | None = None, *, hours: float = 48, config: Path | None = None
+) -> Answer[GridValue]:
+    """Return what is known of the German grid, measured and forecast: from ``since`` (default: now) on.
+
+    Without ``until`` it is ``hours`` long. Rows are values with their source, kind, and time of issue.
+    """
+    session = open_session(config)
+    start = session.now.utc if since is None else _moment(session, since)
+    end = start + timedelta(hours=hours) if until is None else _moment(session, until)
+    known = known_of(session, start, end)
+    values = tuple(value for values in known.values.values() for value in values)
+    return Answer(values, tuple(map(_grid_columns, values)), known.warnings)
+
+
+def plan(
+    duration: timedelta | str,
+    *,
+    finish_by: Moment | None = None,
+    max_delay: timedelta | str | None = None,
+    cpus: int = 1,
+    policy: str | None = None,
+    config: Path | None = None,
+) -> PlanAnswer:
+    """Return when a job of this length would be greenest: ``plan.window.start``, ``plan.saving_pct``, …"""
+    session = open_session(config)
+    return _plan(
+        session,
+        duration=_span(duration, "a planned duration"),
+        finish_by=None if finish_by is None else _moment(session, finish_by, ahead=True),
+        max_delay=None if max_delay is None else _span(max_delay, "a delay"),
+        cpus=cpus,
+        policy=policy,
+    )
+
+
+def green(*ids: int | str, all_users: bool = False, config: Path | None = None) -> Answer[Outcome]:
+    """Return what green submissions promised and what came of them: these, else mine."""
+    answer = _green(open_session(config), tuple(map(str, ids)), all_users=all_users)
+    pairs = zip(answer.outcomes, answer.shown, strict=True)
+    return Answer(answer.outcomes, tuple(_green_columns(*pair) for pair in pairs), answer.warnings)
+
+
+def _choice(
+    session: Session,
+    ids: Iterable[int | str],
+    user: Names,
+    account: Names,
+    partition: Names,
+    project: Names,
+    since: Moment | None,
+    until: Moment | None,
+    *,
+    all_users: bool,
+) -> JobChoice:
+    job_ids = tuple(map(str, ids))
+    users = _names(user)
+    if not users and not all_users and not job_ids:
+        users = (user_name(os.getuid()),)
+    start = None if since is None else _moment(session, since)
+    if start is None and not job_ids:
+        here = session.now.utc.astimezone(local_zone(os.environ))
+        start = here.replace(hour=0, minute=0, second=0, microsecond=0)
+    end = None if until is None else _moment(session, until)
+    return JobChoice(job_ids, users, _names(account), _names(partition), _names(project), start, end)
+
+
+def _names(given: Names) -> tuple[str, ...]:
+    return (
+        tuple(name.strip() for name in given.split(",") if name.strip()) if isinstance(given, str) else tuple(given)
+    )
+
+
+def _dimension(word: str) -> Dimension:
+    try:
+        return Dimension(word)
+    except ValueError:
+        known = [one.value for one in Dimension]
+        raise UsageError(f"there are no sums by {word!r}{did_you_mean(word, known)}; by {', '.join(known)}") from None
+
+
+def _moment(session: Session, given: Moment, *, ahead: bool = False) -> datetime:
+    """Return a time in UTC; one without a zone is local, a bare date its first moment."""
+    zone = local_zone(os.environ)
+    if isinstance(given, datetime):
+        return (given if given.tzinfo else given.replace(tzinfo=zone)).astimezone(UTC)
+    if isinstance(given, date):
+        return datetime(given.year, given.month, given.day, tzinfo=zone).astimezone(UTC)
+    if ahead:
+        return parse_time(given, session.now.utc, zone)
+    return past_time(given, session.now.utc, zone)
+
+
+def _span(given: timedelta | str, what: str) -> timedelta:
+    return given if isinstance(given, timedelta) else finite_duration(given, what)
+
+
+def _parts_columns(parts: EnergyParts | None) -> dict[str, int | None]:
+    return {
+        "cpu_energy_uj": parts.cpu_uj if parts else None,
+        "dram_energy_uj": parts.dram_uj if parts else None,
+        "gpu_energy_uj": parts.gpu_uj if parts else None,
+        "node_energy_uj": parts.node_uj if parts else None,
+        "idle_energy_uj": parts.idle_uj if parts else None,
+        "energy_uj": parts.total_uj if parts else None,
+    }
+
+
+def _job_columns(row: JobEnergy) -> dict[str, object]:
+    return {
+        "cluster": row.key.cluster,
+        "job_id": row.display_id,
+        "job_id_raw": row.job_id,
+        "submit": row.submit,
+        "start": row.start,
+        "end": row.end,
+        "elapsed": row.elapsed,
+        "user": row.user,
+        "account": row.account,
+        "partition": row.partition,
+        "project": row.project,
+        "name": row.name,
+        "state": row.state,
+        "nodes": ",".join(row.nodes),
+        "cpus": row.cpus,
+        **_parts_columns(row.parts),
+        "co2_g": row.grid.co2_g,
+        "co2_coverage": row.grid.co2_coverage,
+        "renewable_share_pct": row.grid.renewable_share_pct,
+        "cpu_time_ns": row.cpu_time_ns,
+        "cpu_efficiency": row.cpu_efficiency,
+        "memory_mib": row.memory_mib,
+        "peak_memory_mib": row.peak_memory_mib,
+        "quality": None if row.quality is None else row.quality.value,
+        "coverage": row.coverage,
+    }
+
+
+def _total_columns(row: GroupTotal) -> dict[str, object]:
+    group: dict[str, object] = {}
+    for dimension, value in row.group.items():
+        if isinstance(value, JobKey):
+            group |= {"cluster": value.cluster, "job_id": value.job_id, "submit": value.submitted}
+        else:
+            group[dimension.value] = value
+    return {
+        **group,
+        "jobs": row.jobs,
+        **_parts_columns(row.parts),
+        "co2_g": row.grid.co2_g,
+        "co2_coverage": row.grid.co2_coverage,
+        "renewable_share_pct": row.grid.renewable_share_pct,
+        "quality": None if row.quality is None else row.quality.value,
+    }
+
+
+def _grid_columns(value: GridValue) -> dict[str, object]:
+    return {
+        "quantity": value.quantity.value,
+        "kind": value.kind.value,
+        "start": value.start,
+        "end": value.end,
+        "value": value.value,
+        "source": value.source,
+        "issued_at": value.issued_at,
+    }
+
+
+def _green_columns(found: Outcome, shown: str) -> dict[str, object]:
+    promise = found.promise
+    return {
+        "cluster": promise.cluster,
+        "job_id": shown,
+        "user": promise.user,
+        "submitted": promise.submitted,
+        "planned_start": promise.planned_start,
+        "last_planned_start": found.planned,
+        "start": found.start,
+        "end": found.end,
+        "finish_by": promise.finish_by,
+        "quantity": promise.quantity.value,
+        "forecast_mean": promise.mean,
+        "measured_mean": found.measured_mean,
+        "energy_uj": found.energy_uj,
+        "co2_g": None if found.actual is None else found.actual.grams,
+        "co2_if_started_at_submission_g": None if found.at_submission is None else found.at_submission.grams,
+        "saved_g": found.saved_g,
+        "verdict": found.verdict.value,
+    }
+
+
+_COUNTS = ("_uj", "_ns", "_mib", "cpus", "jobs")
+_TIMES = ("submit", "start", "end", "submitted", "planned_start", "last_planned_start", "finish_by", "issued_at")
+_FLOATS = ("_g", "_pct", "coverage", "efficiency", "value", "_mean")
+
+
+def _frame(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
+    """Return a DataFrame whose columns have real types, also where every value is unknown."""
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise UsageError("pandas is not installed: pip install 'vispa-green[notebook]'") from error
+
+    names = list(rows[0]) if rows else []
+    columns: dict[str, Any] = {}
+    for name in names:
+        values = [row[name] for row in rows]
+        if name in _TIMES:
+            columns[name] = pd.to_datetime(pd.Series(values, dtype="object"), utc=True).astype("datetime64[us, UTC]")
+        elif name in {"day", "week", "month"}:
+            columns[name] = pd.to_datetime(pd.Series(values, dtype="object")).astype("datetime64[s]")
+        elif name == "elapsed":
+            columns[name] = pd.to_timedelta(pd.Series(values, dtype="object")).astype("timedelta64[us]")
+        elif name.endswith(_COUNTS):
+            columns[name] = pd.array(values, dtype="Int64")
+        elif name.endswith(_FLOATS):
+            columns[name] = pd.array(values, dtype="Float64")
+        else:
+            columns[name] = pd.array(values, dtype="string")
+    return pd.DataFrame(columns)

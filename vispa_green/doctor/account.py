@@ -1,0 +1,106 @@
+"""Whether the account can be kept and asked: ledger and spool, and who may read them."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from vispa_green.doctor.findings import Finding, Level
+from vispa_green.errors import LedgerMissing, VispaGreenError
+from vispa_green.session import Session
+
+NETWORK_FILESYSTEMS = frozenset({
+    "9p", "afs", "beegfs", "ceph", "cifs", "fuse.glusterfs", "fuse.sshfs", "glusterfs", "gpfs", "lustre", "nfs",
+    "nfs4", "orangefs", "panfs", "pvfs2", "smb3",
+})  # fmt: skip
+BACKLOG_OF_AN_HOUR = 360
+
+
+def ledger(session: Session) -> Iterator[Finding]:
+    """Say whether the ledger is there, writable, and on a local disk."""
+    url = session.ledger_url
+    if url.startswith("sqlite://"):
+        yield from _local_file(session, Path(url.removeprefix("sqlite://")))
+    try:
+        session.ledger(read_only=True).close()
+    except LedgerMissing as error:
+        yield Finding(Level.WARN, str(error), "start an agent (`vispa-green agent run`): it makes the ledger")
+    except VispaGreenError as error:
+        yield Finding(Level.FAIL, f"ledger: {error}", "check [ledger] url and the file's permissions")
+    else:
+        yield Finding(Level.OK, f"ledger: {url} is {_access(session)}")
+        yield from _who_may_read(session)
+
+
+def spool(session: Session) -> Iterator[Finding]:
+    """Say how much waits on this node to be delivered."""
+    path = session.spool_dir / f"{session.host().name}.sqlite"
+    if not path.exists():
+        yield Finding(Level.OK, f"spool: none at {path}, no agent has run on this node")
+        return
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            (waiting,) = connection.execute("SELECT count(*) FROM outbox").fetchone()
+    except sqlite3.Error as error:
+        yield Finding(Level.WARN, f"spool: {path} cannot be read ({error})", "ask as the agent's user")
+        return
+    level = Level.WARN if waiting > BACKLOG_OF_AN_HOUR else Level.OK
+    remedy = "the agent does not reach its ledger: look at its log" if level is Level.WARN else ""
+    yield Finding(level, f"spool: {waiting} intervals wait in {path}", remedy)
+
+
+def filesystem_of(path: Path, mounts: str) -> str:
+    """Return the type of the file system that holds ``path``, by the text of ``/proc/mounts`` (proc_mounts(5))."""
+    best, kind = "", "unknown"
+    for line in mounts.splitlines():
+        fields = line.split()
+        if len(fields) < 3:
+            continue
+        point = fields[1].replace(r"\040", " ")
+        if path.is_relative_to(point) and len(point) >= len(best):
+            best, kind = point, fields[2]
+    return kind
+
+
+def _local_file(session: Session, path: Path) -> Iterator[Finding]:
+    try:
+        mounts = (session.host().procfs / "mounts").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return
+    kind = filesystem_of(Path(os.path.realpath(path)), mounts)
+    if kind in NETWORK_FILESYSTEMS:
+        yield Finding(
+            Level.FAIL,
+            f"ledger: {path} is on {kind}, where SQLite's locks do not hold",
+            "put [ledger] url on a local disk of one machine",
+        )
+
+
+def _who_may_read(session: Session) -> Iterator[Finding]:
+    """Warn of a ledger that everybody may read or write: rows of seconds tell what a node computes."""
+    path = Path(session.ledger_url.removeprefix("sqlite://"))
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return
+    if mode & stat.S_IWOTH:
+        yield Finding(
+            Level.FAIL,
+            f"ledger: everybody may write to {path}, so anybody may change the account",
+            f"chmod o-rwx {path}; gsbatch keeps users' promises in their own spools",
+        )
+    elif mode & stat.S_IROTH:
+        yield Finding(
+            Level.WARN,
+            f"ledger: everybody may read {path}, jobs of others and the power of nodes by the second included",
+            f"chmod o-rwx {path}, and chgrp it to those who may see everything",
+        )
+
+
+def _access(session: Session) -> str:
+    path = Path(session.ledger_url.removeprefix("sqlite://"))
+    return "writable" if os.access(path, os.W_OK) else "readable (that is enough: only agents write)"

@@ -1,0 +1,173 @@
+"""The book of energy: intervals in, accounts of jobs, nodes and groups out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, tzinfo
+
+from vispa_green.ledgers._sqlite import pruning, verifying
+from vispa_green.ledgers._sqlite.codec import COMPONENTS, FACT_COLUMNS, QUALITIES, fact_of, us, utc
+from vispa_green.ledgers._sqlite.connection import Connection
+from vispa_green.ledgers._sqlite.selecting import charged, chosen
+from vispa_green.ledgers._sqlite.totals import made_totals
+from vispa_green.ledgers._sqlite.weighting import weighted_by_job
+from vispa_green.ledgers._sqlite.windows import Window, postings_of, sums_in
+from vispa_green.ledgers._sqlite.writing import IntervalWriter
+from vispa_green.model import (
+    BalanceRow,
+    Component,
+    Dimension,
+    EnergySum,
+    JobAccount,
+    JobKey,
+    JobPosting,
+    JobStay,
+    NodeEnergy,
+    Origin,
+    Pruned,
+    Quality,
+    Selection,
+    SpooledInterval,
+    Total,
+)
+
+LIMB = 1_000_000_000
+"""Sums of a site pass 2⁶³ µJ (2.56 GWh), so they are made in two limbs of this base and put together in Python."""
+
+
+class SqliteEnergy:
+    """An `EnergyBook` in a SQLite file."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    def append(self, origin: Origin, intervals: Sequence[SpooledInterval], received: datetime) -> int:
+        """Add what is not there yet, with its roll-ups, all or nothing; return how many were new."""
+        with self._db.transaction() as database:
+            writer = IntervalWriter(database, origin, self._db.zone())
+            added = sum(writer.add(item, us(received)) for item in intervals)
+            writer.finish()
+        return added
+
+    def balance(self) -> list[BalanceRow]:
+        """Return the sums by node and component; what jobs carry is summed from their own roll-up."""
+        # The jobs' part is summed by itself, so that a lost or doubled share would show here.
+        rows = self._db.read(
+            f"""
+            WITH charged AS (SELECT node_id, component, {_limbs("busy_uj")}, {_limbs("idle_uj")}
+                             FROM job_quarter GROUP BY node_id, component)
+            SELECT n.name, q.component, {_limbs("q.measured_uj")}, {_limbs("q.jobs_uj")}, {_limbs("q.idle_uj")},
+                   {_limbs("q.system_uj")}, q.contained, c.*
+            FROM node_quarter q JOIN node n ON n.id = q.node_id
+            LEFT JOIN charged c ON c.node_id = q.node_id AND c.component = q.component AND q.contained = 0
+            GROUP BY q.node_id, q.component, q.contained ORDER BY n.name, q.component
+            """
+        )
+        found: dict[tuple[str, int], list[int]] = {}
+        for node, component, *limbs, contained, _, _, busy_high, busy_low, idle_high, idle_low in rows:
+            measured, jobs, idle, system = (_joined(*limbs[i : i + 2]) for i in range(0, 8, 2))
+            charged = jobs if contained else _joined(busy_high, busy_low) + _joined(idle_high, idle_low)
+            sums = found.setdefault((node, component), [0, 0, 0, 0])
+            for i, energy_uj in enumerate((measured, charged, idle, system)):
+                sums[i] += energy_uj
+        return [BalanceRow(node, COMPONENTS[component], *sums) for (node, component), sums in found.items()]
+
+    def verify(self) -> list[str]:
+        """Return every disagreement between rows and roll-ups as a sentence."""
+        return verifying.disagreements(self._db)
+
+    def prune(self, before: datetime) -> Pruned:
+        """Take out the raw rows of whole quarter-hours that ended before."""
+        return pruning.prune(self._db, before)
+
+    def node_energy(self, start: datetime, end: datetime) -> Iterable[NodeEnergy]:
+        """Yield what nodes measured in the intervals that overlap ``[start, end)``, in order of time."""
+        yield from pruning.kept_quarters(self._db, start, end)
+        rows = self._db.read(
+            """
+            SELECT n.name, e.component, e.quality, i.start_us, i.end_us,
+                   sum(e.measured_uj), sum(e.jobs_uj), sum(e.idle_uj), sum(e.system_uj)
+            FROM node_interval i JOIN energy_entry e ON e.interval_id = i.id JOIN node n ON n.id = i.node_id
+            WHERE i.end_us > ? AND i.start_us < ? AND e.measured_uj IS NOT NULL AND e.contained = 0
+            GROUP BY i.id, e.component, e.quality ORDER BY i.start_us, n.name
+            """,
+            (us(start), us(end)),
+        )
+        for node, component, quality, begin, until, *sums in rows:
+            yield NodeEnergy(node, Component(component), Quality(quality), utc(begin), utc(until), *sums)
+
+    def postings(self, selection: Selection) -> Iterable[JobPosting]:
+        """Yield what jobs were charged, in order of time, as finely as it is still kept."""
+        for _, posting in postings_of(self._db, selection, Window.of(selection)):
+            yield posting
+
+    def jobs(self, selection: Selection, *, whole: bool = True) -> list[JobAccount]:
+        """Return the selected jobs; with their whole runs, or only with what they were charged in the span."""
+        where, values = chosen(selection) if whole else charged(selection)
+        fact_columns = ", ".join(f"j.{column}" for column in FACT_COLUMNS)
+        rows = self._db.read(
+            "SELECT j.id, j.first_us, j.last_us, c.name, j.job_id, j.submitted_us, j.uid, j.tasks, j.cpus_per_task,"
+            f" {fact_columns} FROM job j JOIN cluster c ON c.id = j.cluster_id WHERE {where} ORDER BY j.first_us",
+            values,
+        )
+        window = Window.whole() if whole else Window.of(selection)
+        sums, stays = self._sums(selection, window), self._stays(where, values)
+        grid = weighted_by_job(self._db, selection, window)
+        return [
+            JobAccount(
+                JobKey(cluster, job_id, None if submitted is None else utc(submitted)),
+                fact_of(fact),
+                uid,
+                tuple(stays[job]),
+                tuple(sums[job]),
+                grid.get(job, {}),
+                tasks,
+                cpus_per_task,
+            )
+            for job, first_us, last_us, cluster, job_id, submitted, uid, tasks, cpus_per_task, *fact in rows
+            if window.touches(first_us, last_us) or sums[job]
+        ]
+
+    def totals(
+        self, selection: Selection, by: Sequence[Dimension], zone: tzinfo, *, with_grid: bool = True
+    ) -> list[Total]:
+        """Return sums of what the selected jobs were charged in the span."""
+        return made_totals(self._db, selection, tuple(by), zone, with_grid=with_grid)
+
+    def _sums(self, selection: Selection, window: Window) -> defaultdict[int, list[EnergySum]]:
+        found: defaultdict[int, list[EnergySum]] = defaultdict(list)
+        if not window.is_whole:
+            for (job, component, quality), (busy, idle) in sums_in(self._db, selection, window).items():
+                found[job].append(EnergySum(component, quality, busy, idle))
+            return found
+        where, values = chosen(selection)
+        rows = self._db.read(
+            "SELECT t.job, t.component, t.quality, t.busy_uj, t.idle_uj FROM job j JOIN job_total t ON t.job = j.id"
+            f" WHERE {where}",
+            values,
+        )
+        for job, component, quality, busy, idle in rows:
+            found[job].append(EnergySum(COMPONENTS[component], QUALITIES[quality], busy, idle))
+        return found
+
+    def _stays(self, where: str, values: Sequence[object]) -> defaultdict[int, list[JobStay]]:
+        rows = self._db.read(
+            "SELECT s.job, n.name, s.start_us, s.end_us, s.present_us, s.metered_us, s.unwatched_us, s.cpu_ns,"
+            " s.reserved_us"
+            " FROM job j JOIN job_stay s ON s.job = j.id JOIN node n ON n.id = s.node_id"
+            f" WHERE {where} ORDER BY s.start_us",
+            values,
+        )
+        found: defaultdict[int, list[JobStay]] = defaultdict(list)
+        for job, node, start, end, *figures in rows:
+            found[job].append(JobStay(node, utc(start), utc(end), *figures))
+        return found
+
+
+def _limbs(column: str) -> str:
+    return f"sum({column} / {LIMB}), sum({column} % {LIMB})"
+
+
+def _joined(high: int | None, low: int | None) -> int:
+    return (high or 0) * LIMB + (low or 0)

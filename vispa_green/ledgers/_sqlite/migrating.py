@@ -1,0 +1,82 @@
+"""Brings a ledger to today's schema by numbered steps: ``migrations/0001_….sql``, with a module of the same name
+where rows have to be read to be carried over."""
+
+from __future__ import annotations
+
+import importlib
+import sqlite3
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from vispa_green.ledgers._sqlite.connection import remember
+
+PACKAGE = "vispa_green.ledgers._sqlite.migrations"
+FOLDER = Path(__file__).with_name("migrations")
+
+
+@cache
+def steps() -> tuple[str, ...]:
+    """Return the names of the steps in their order; the n-th brings a ledger from version n - 1 to n."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.sql")))
+
+
+def version_of(database: sqlite3.Connection) -> int:
+    """Return how many steps a ledger has taken."""
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def bring_up_to_date(database: sqlite3.Connection, cluster: str, zone: ZoneInfo) -> None:
+    """Take all steps that are missing, all or none; two agents may come here at once: the second finds it done."""
+    database.execute("PRAGMA foreign_keys = OFF")
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        is_old = version_of(database) > 0
+        for number, name in enumerate(steps(), 1):
+            if number > version_of(database):
+                _take(database, number, name, cluster, zone)
+        if is_old:
+            _quarters_of_the_grid(database)
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+    finally:
+        database.execute("PRAGMA foreign_keys = ON")
+
+
+def _take(database: sqlite3.Connection, number: int, name: str, cluster: str, zone: ZoneInfo) -> None:
+    for statement in _statements((FOLDER / f"{name}.sql").read_text(encoding="utf-8")):
+        database.execute(statement)
+    if (FOLDER / f"{name}.py").is_file():
+        remember(database, "zone", str(zone))
+        importlib.import_module(f"{PACKAGE}.{name}").migrate(database, cluster, zone)
+    database.execute(f"PRAGMA user_version = {number}")
+
+
+def _quarters_of_the_grid(database: sqlite3.Connection) -> None:
+    """Make the quarter-hours' means of all grid values that an older version kept."""
+    from vispa_green.ledgers._sqlite.codec import utc
+    from vispa_green.ledgers._sqlite.connection import Connection
+    from vispa_green.ledgers._sqlite.grid import SqliteGrid, touch_quarters
+    from vispa_green.model import Quantity
+
+    connection = Connection(database, "the ledger")
+    ((first, last),) = connection.read("SELECT min(start_us), max(end_us) FROM grid_value")
+    if first is not None:
+        book = SqliteGrid(connection)
+        for quantity in Quantity:
+            touch_quarters(connection, book.values(quantity, utc(first), utc(last)))
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Cut a script into statements; ``executescript`` would commit our transaction first."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

@@ -1,0 +1,1 @@
+"""The numbered steps from an empty file to today's schema."""

@@ -1,0 +1,151 @@
+"""Whether the roll-ups are what the raw rows sum to, to the microjoule; some jobs at a time, to stay small."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+from vispa_green.ledgers._sqlite.codec import COMPONENT_CODE, COMPONENTS, QUALITIES, QUALITY_CODE, QUARTER_US, utc
+from vispa_green.ledgers._sqlite.connection import Connection
+from vispa_green.ledgers._sqlite.local_days import EPOCH_DAY, local_day_sql
+from vispa_green.ledgers._sqlite.windows import Window, quarters_of
+
+AT_ONCE = 2_000
+"""Rows of ``job`` looked at in one step."""
+MOST_NAMED = 20
+"""After so many sentences it is clear that something is wrong."""
+
+
+def disagreements(connection: Connection) -> list[str]:
+    """Return a sentence for each sum that is not what it should be."""
+    found: list[str] = []
+    for sentence in _all(connection):
+        found.append(sentence)
+        if len(found) == MOST_NAMED:
+            return [*found, "… and more"]
+    return found
+
+
+def _all(connection: Connection) -> Iterator[str]:
+    yield from _entries(connection)
+    yield from _quarters(connection)
+    yield from _totals(connection)
+    yield from _owners(connection)
+    yield from _nodes(connection)
+
+
+def _entries(connection: Connection) -> Iterator[str]:
+    rows = connection.read(
+        """
+        SELECT interval_id, device, sum(jobs_uj), sum(shares_uj) FROM (
+            SELECT interval_id, device, jobs_uj, 0 AS shares_uj FROM energy_entry WHERE measured_uj IS NOT NULL
+            UNION ALL SELECT interval_id, device, 0, busy_uj + idle_uj FROM job_share)
+        GROUP BY interval_id, device HAVING sum(jobs_uj) <> sum(shares_uj)
+        """
+    )
+    for interval, device, jobs_uj, shares_uj in rows:
+        yield f"interval {interval}, {device}: its jobs carry {jobs_uj} µJ, their shares sum to {shares_uj} µJ"
+
+
+def _quarters(connection: Connection) -> Iterator[str]:
+    ((last,),) = connection.read("SELECT max(id) FROM job")
+    for first in range(1, (last or 0) + 1, AT_ONCE):
+        yield from _some_jobs(connection, first, first + AT_ONCE - 1)
+
+
+def _some_jobs(connection: Connection, first: int, last: int) -> Iterator[str]:
+    """Compare the quarter-hours of some rows of ``job``, as far as raw rows are still kept."""
+    pruned_us = int(connection.meta("pruned_us") or 0)
+    sums = _raw_sums(connection, first, last, pruned_us)
+    rows = connection.read(
+        "SELECT job, quarter, node_id, component, quality, busy_uj, idle_uj FROM job_quarter"
+        " WHERE job BETWEEN ? AND ? AND quarter >= ?",
+        (first, last, pruned_us // QUARTER_US),
+    )
+    kept = {tuple(key): [busy, idle] for *key, busy, idle in rows}
+    if kept == sums:
+        return
+    for key in sorted({*sums, *kept}):
+        raw, rolled = sums.get(key, [0, 0]), kept.get(key, [0, 0])
+        if raw != rolled:
+            job, quarter, node, component, quality = key
+            yield (
+                f"job row {job} on node row {node}, {utc(quarter * QUARTER_US):%Y-%m-%d %H:%M} UTC,"
+                f" {COMPONENTS[component]} {QUALITIES[quality]}: rows sum to {raw} µJ, the roll-up says {rolled} µJ"
+                " (busy, idle)"
+            )
+
+
+def _raw_sums(connection: Connection, first: int, last: int, pruned_us: int) -> dict[tuple[Any, ...], list[int]]:
+    """Return what the raw rows of some jobs sum to, by job, quarter-hour, node, component and quality."""
+    sums: defaultdict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0])
+    rows = connection.read(
+        """
+        SELECT coalesce(a.same_as, a.id), i.node_id, e.component, e.quality, i.start_us, i.end_us,
+               s.busy_uj, s.idle_uj
+        FROM job a JOIN job_share s ON s.job = a.id JOIN node_interval i ON i.id = s.interval_id
+        JOIN energy_entry e ON e.interval_id = s.interval_id AND e.device = s.device
+        WHERE a.id IN (SELECT id FROM job WHERE id BETWEEN ?1 AND ?2 AND same_as IS NULL
+                       UNION SELECT id FROM job WHERE same_as BETWEEN ?1 AND ?2)
+        AND e.contained = 0 AND i.end_us > ?3
+        """,
+        (first, last, pruned_us),
+    )
+    for job, node, component, quality, start_us, end_us, busy_uj, idle_uj in rows:
+        codes = COMPONENT_CODE[component], QUALITY_CODE[quality]
+        for quarter, busy, idle in quarters_of(start_us, end_us, busy_uj, idle_uj):
+            if quarter * QUARTER_US >= pruned_us:
+                own = sums[job, quarter, node, *codes]
+                own[0] += busy
+                own[1] += idle
+    return dict(sums)
+
+
+def _totals(connection: Connection) -> Iterator[str]:
+    rows = connection.read(
+        """
+        SELECT job, component, quality, sum(busy), sum(idle) FROM (
+            SELECT job, component, quality, busy_uj AS busy, idle_uj AS idle FROM job_quarter UNION ALL
+            SELECT job, component, quality, -busy_uj, -idle_uj FROM job_total)
+        GROUP BY job, component, quality HAVING sum(busy) <> 0 OR sum(idle) <> 0
+        """
+    )
+    for job, component, quality, busy, idle in rows:
+        what = f"{COMPONENTS[component]} {QUALITIES[quality]}"
+        yield f"job row {job}, {what}: its quarter-hours and its total differ by {busy} and {idle} µJ (busy, idle)"
+
+
+def _owners(connection: Connection) -> Iterator[str]:
+    day = local_day_sql(connection, connection.zone(), Window.whole())
+    rows = connection.read(
+        f"""
+        SELECT day, owner, sum(busy), sum(idle) FROM (
+            SELECT j.cluster_id, {day} + {EPOCH_DAY} AS day, j.owner, j.account, j.partition, j.project, q.component,
+                   q.quality, q.busy_uj AS busy, q.idle_uj AS idle
+            FROM job j CROSS JOIN job_quarter q ON q.job = j.id UNION ALL
+            SELECT cluster_id, day, owner, account, partition, project, component, quality, -busy_uj, -idle_uj
+            FROM owner_day)
+        GROUP BY cluster_id, day, owner, account, partition, project, component, quality
+        HAVING sum(busy) <> 0 OR sum(idle) <> 0
+        """
+    )
+    for number, owner, busy, idle in rows:
+        what = f"{date.fromordinal(number)} of {owner or 'nobody'}"
+        yield f"{what}: the jobs' sum and the day's differ by {busy} and {idle} µJ (busy, idle)"
+
+
+def _nodes(connection: Connection) -> Iterator[str]:
+    rows = connection.read(
+        """
+        SELECT n.name, x.quarter, sum(x.energy) FROM (
+            SELECT node_id, quarter, component, quality, busy_uj + idle_uj AS energy FROM job_quarter UNION ALL
+            SELECT node_id, quarter, component, quality, -jobs_uj FROM node_quarter WHERE contained = 0) x
+        JOIN node n ON n.id = x.node_id
+        GROUP BY x.node_id, x.quarter, x.component, x.quality HAVING sum(x.energy) <> 0
+        """
+    )
+    for node, quarter, energy in rows:
+        when = f"{utc(quarter * QUARTER_US):%Y-%m-%d %H:%M} UTC"
+        yield f"node {node}, {when}: what its jobs were charged and what it says they were differ by {energy} µJ"
