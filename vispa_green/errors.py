@@ -10,7 +10,7 @@
     ├── UnknownPlugin               no variant of that name
     ├── MeterError                  an energy counter could not be read now: a gap, never a zero
     │   └── MeterForbidden          ... because of its permissions
-    ├── CounterReset                a counter without wrap-around ran backwards
+    ├── ImplausibleReading          two readings of a counter whose difference cannot be energy
     ├── UnbalancedEntry             measured ≠ jobs + idle + system: a bug, refused by the ledger
     ├── NotCovered                  a grid signal was asked for a time it knows nothing of
     ├── GridError                   a grid service gave nothing usable
@@ -20,6 +20,7 @@
     │   ├── LedgerMissing           there is no ledger at that place yet
     │   └── IntervalRefused         one interval breaks the account's rules; the others go on
     ├── SpoolError                  an interval or a promise could not be made durable
+    │   └── SpoolDamaged            what the spool holds cannot be read: it is set aside, and counted
     ├── DamagedNote                 a promise or a move that somebody left is not to be believed
     ├── SlurmError                  a Slurm command failed or is absent
     └── MailError                   a report could not be built or sent
@@ -69,8 +70,8 @@ class MeterForbidden(MeterError):
     """An energy counter is there, but this user may not read it."""
 
 
-class CounterReset(VispaGreenError):
-    """A counter that never wraps ran backwards, so the energy between is unknown."""
+class ImplausibleReading(VispaGreenError):
+    """Two readings of a counter whose difference cannot be energy: after a reset, or where one is garbage."""
 
 
 class UnbalancedEntry(VispaGreenError):
@@ -118,6 +119,10 @@ class IntervalRefused(LedgerError):
 
 class SpoolError(VispaGreenError):
     """An interval or a promise could not be made durable on this node."""
+
+
+class SpoolDamaged(SpoolError):
+    """A record of the spool is not what the agent wrote."""
 
 
 class DamagedNote(VispaGreenError):

@@ -12,13 +12,48 @@ from pathlib import Path
 
 from vispa_green.errors import MeterError
 from vispa_green.model import CpuTime, Instant
+from vispa_green.numbers import whole_number
 
 NS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+SMALL_BYTES = 4096
+"""More than any counter's file holds, and the beginning of a larger one."""
 
 
 def now() -> Instant:
     """Read both clocks."""
     return Instant(datetime.now(UTC), time.monotonic_ns())  # noqa: TID251 - here and nowhere else
+
+
+def read_small(path: str) -> str:
+    """Return the text of a file of the kernel in one read, at a quarter of the cost of `Path.read_text`."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, SMALL_BYTES).decode("utf-8", "replace")
+    finally:
+        os.close(descriptor)
+
+
+def read_count(path: str, name: bytes = b"") -> int | None:
+    """Return the number that stands first in a file of the kernel, behind ``name``; ``None`` if it is not that.
+
+    For files that are read for every job in every pass: digits alone are taken, as by `whole_number`.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        text = os.read(descriptor, SMALL_BYTES)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    if not text.startswith(name):
+        return None
+    digits = text[len(name) :].partition(b"\n")[0]
+    return int(digits) if digits.isdigit() and len(digits) <= 19 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +78,16 @@ class Host:
         Busy is user + nice + system + irq + softirq; ``guest`` is contained in user, and what the
         hypervisor stole was neither ours nor idle.
         """
-        fields = next((line.split() for line in self._stat_lines() if line.startswith("cpu ")), None)
-        if fields is None or len(fields) < 5:
-            raise MeterError(f"{self.procfs / 'stat'}: no readable 'cpu' line")
-        ticks = [int(field) for field in fields[1:8]] + [0] * (8 - len(fields))
-        user, nice, system, idle, iowait, irq, softirq = ticks[:7]
+        path = f"{self.procfs}/stat"
+        try:
+            name, *fields = read_small(path).partition("\n")[0].split()
+        except (OSError, ValueError) as error:
+            raise MeterError(f"{path}: {error}") from error
+        ticks = [number for field in fields[:7] if (number := whole_number(field)) is not None]
+        if name != "cpu" or len(ticks) < min(7, max(4, len(fields))):
+            raise MeterError(f"{path}: no readable 'cpu' line")
+        ticks += [0] * (7 - len(ticks))
+        user, nice, system, idle, iowait, irq, softirq = ticks
         busy = user + nice + system + irq + softirq
         return CpuTime(busy * NS_PER_TICK, (busy + idle + iowait) * NS_PER_TICK)
 

@@ -114,6 +114,7 @@ procfs_root = "{node.tree / "proc"}"
 cgroup_root = "{cgroup}"
 [agent]
 interval_s = 1.0
+deliver_s = 0.5
 spool_dir = "{self._directory / "spool"}"
 [ledger]
 url = "sqlite://{self.ledger}"

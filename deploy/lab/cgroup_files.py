@@ -27,6 +27,9 @@ class Version(Protocol):
     def files(self, job: JobState) -> Mapping[str, Mapping[str, str]]:
         """Every file of the job, by the directory of the job and the path inside it."""
 
+    def above(self, cpu_ns: int) -> Mapping[str, str]:
+        """The counters of the directories that contain all jobs, by their paths."""
+
     def of_process(self, job: JobState | None) -> str:
         """The content of `/proc/<pid>/cgroup`."""
 
@@ -58,6 +61,9 @@ class Version1:
             }
         return found
 
+    def above(self, cpu_ns: int) -> Mapping[str, str]:
+        return {f"cpuacct/{self.slurm}/cpuacct.usage": f"{cpu_ns}\n"}
+
     def of_process(self, job: JobState | None) -> str:
         if job is None:
             return "6:freezer:/\n4:cpuset:/\n2:cpuacct:/\n"
@@ -88,6 +94,9 @@ class Version2:
             found |= {"cpuset.cpus": f"{job.cpus}\n", "cpuset.cpus.effective": f"{job.cpus}\n"}
         return {self._place(job): found}
 
+    def above(self, cpu_ns: int) -> Mapping[str, str]:
+        return {f"system.slice/{self.scope}/cpu.stat": f"usage_usec {cpu_ns // 1000}\n"}
+
     def of_process(self, job: JobState | None) -> str:
         return "0::/\n" if job is None else f"0::/{self._place(job)}/step_batch/user/task_0\n"
 
@@ -103,6 +112,7 @@ class CgroupFiles:
         self._root = root
         self._version = version
         self.jobs: dict[int, JobState] = {}
+        self._cpu_ns = 0
         root.mkdir(parents=True, exist_ok=True)
         if isinstance(version, Version2):
             replace_text(root / "cgroup.controllers", "cpuset cpu io memory pids\n")
@@ -115,6 +125,7 @@ class CgroupFiles:
         for directory, files in self._version.files(job).items():
             place_tree(self._root / directory, files)
         self.jobs[job.job_id] = job
+        self._count(job.cpu_ns)
 
     def update(self, job: JobState) -> None:
         """Rewrite the files of a running job whose content changed."""
@@ -123,7 +134,9 @@ class CgroupFiles:
             for name, text in files.items():
                 if before[directory][name] != text:
                     replace_text(self._root / directory / name, text)
+        used_ns = job.cpu_ns - self.jobs[job.job_id].cpu_ns
         self.jobs[job.job_id] = job
+        self._count(used_ns)
 
     def end(self, job_id: int) -> None:
         """Remove the directories of a job bottom-up, and those of its user when that was the last job."""
@@ -132,6 +145,12 @@ class CgroupFiles:
             shutil.rmtree(path)
             if path.parent.name.startswith("uid_") and not any(path.parent.iterdir()):
                 path.parent.rmdir()
+
+    def _count(self, cpu_ns: int) -> None:
+        """Add to the directories above the jobs, which keep what ended jobs used."""
+        self._cpu_ns += cpu_ns
+        for path, text in self._version.above(self._cpu_ns).items():
+            replace_text(self._root / path, text)
 
     def of_process(self, job_id: int | None) -> str:
         """Say what `/proc/<pid>/cgroup` shows for a process of the job, or of no job."""

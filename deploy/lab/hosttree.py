@@ -59,9 +59,13 @@ class HostTree:
         self._job_cpu_ns: dict[int, int] = {}
         self._busy_ns = self._idle_ns = 0
         zones = tuple(zones_of(layout, packages, dram))
-        self._powercap = PowercapFiles(self.sysfs_root, zones, (max_energy_range_uj, dram_range_uj), first_uj)
+        self._powercap = PowercapFiles(
+            self.sysfs_root, zones, (max_energy_range_uj, dram_range_uj), first_uj, layout.max_power_w
+        )
         self._write_topology(cpus, packages)
-        self._proc = ProcFiles(self.procfs_root, cpus, packages, zen=layout.dies == "mirrored")
+        self._proc = ProcFiles(
+            self.procfs_root, cpus, packages, mirrored=layout.vendor if layout.dies == "mirrored" else None
+        )
         self._proc.boot(boot_id or str(uuid.uuid5(uuid.NAMESPACE_DNS, node)), btime_s)
         slurm = "" if layout.single_slurmd else node
         version1 = Version1(f"slurm_{slurm}" if slurm else "slurm")
@@ -97,6 +101,10 @@ class HostTree:
     def add_energy(self, device: str, uj: int) -> None:
         """Count energy on `package-N`, `dram-N` or `psys`; core, uncore, psys and copies follow by themselves."""
         self._powercap.add(device, uj)
+
+    def set_counter(self, device: str, shown_uj: int) -> None:
+        """Let the counter of a device start anew from a value, as after a reload of its driver."""
+        self._powercap.set_anew(device, shown_uj)
 
     def add_cpu(self, busy_ns: int, idle_ns: int) -> None:
         """Let processor time go by in `proc/stat`; the jobs' part of it is `burn`'s to say."""

@@ -21,6 +21,9 @@ class Layout:
     uncore: bool = False
     dies: Literal["none", "own", "mirrored"] = "none"
     single_slurmd: bool = False
+    vendor: Literal["AMD", "Hygon"] = "AMD"  # of mirrored dies
+    only_mmio: bool = False
+    max_power_w: int | None = None  # what the zones say of themselves, nothing at all where it is None
 
 
 @dataclass(frozen=True)
@@ -35,19 +38,20 @@ class Zone:
 def zones_of(layout: Layout, packages: int, dram: bool) -> Iterator[Zone]:
     """Name every zone that a machine of this layout has, in the order of the kernel."""
     index = 0
+    control = "intel-rapl-mmio" if layout.only_mmio else "intel-rapl"
     for package in range(packages):
         for die in (None,) if layout.dies == "none" else (0, 1):
             suffix = "" if die is None else f"-die-{die}"
             # Mirrored dies are two directories of one register: both carry the device of the package.
             device = f"{package}{suffix}" if layout.dies == "own" else f"{package}"
-            zone = f"intel-rapl/intel-rapl:{index}"
+            zone = f"{control}/{control}:{index:x}"  # the kernel counts in hexadecimal
             yield Zone(zone, f"package-{package}{suffix}", f"package-{device}")
             inside = [name for name in ("core", "uncore") if getattr(layout, name)] + ["dram"] * dram
             for number, name in enumerate(inside):
-                yield Zone(f"{zone}/intel-rapl:{index}:{number}", name, f"{name}-{device}")
+                yield Zone(f"{zone}/{control}:{index:x}:{number:x}", name, f"{name}-{device}")
             index += 1
     if layout.psys:
-        yield Zone(f"intel-rapl/intel-rapl:{index}", "psys", "psys")
+        yield Zone(f"intel-rapl/intel-rapl:{index:x}", "psys", "psys")
     if layout.mmio:
         first = "0-die-0" if layout.dies == "own" else "0"
         yield Zone("intel-rapl-mmio/intel-rapl-mmio:0", "package-0", f"package-{first}")
@@ -76,8 +80,16 @@ class Register:
 class PowercapFiles:
     """The directories of `sys/class/powercap`, linked nested and flat as the kernel links them."""
 
-    def __init__(self, sysfs: Path, zones: tuple[Zone, ...], ranges_uj: tuple[int, int], first_uj: int) -> None:
+    def __init__(
+        self,
+        sysfs: Path,
+        zones: tuple[Zone, ...],
+        ranges_uj: tuple[int, int],
+        first_uj: int,
+        max_power_w: int | None = None,
+    ) -> None:
         self.registers: dict[str, Register] = {}
+        self._limits = {} if max_power_w is None else {"constraint_0_max_power_uw": f"{max_power_w * 1_000_000}\n"}
         self._class = sysfs / "class" / "powercap"
         self._devices = sysfs / "devices" / "virtual" / "powercap"
         for stale in (self._class, self._devices):  # of an earlier host in this directory, with other zones perhaps
@@ -98,6 +110,7 @@ class PowercapFiles:
                 "enabled": "1\n",
                 "max_energy_range_uj": f"{range_uj}\n",
                 "energy_uj": f"{register.shown_uj}\n",
+                **self._limits,
             },
         )
         register.files.append(self._devices / zone.path / "energy_uj")
@@ -123,6 +136,11 @@ class PowercapFiles:
                     inner.advance(self.registers[device].total_uj * percent // 100 - inner.total_uj)
         if kind != "psys" and (platform := self.registers.get("psys")) is not None:
             platform.advance(uj)
+
+    def set_anew(self, device: str, shown_uj: int) -> None:
+        """Let a counter start again from a value, as its driver's reload does; the truth keeps counting."""
+        self.registers[device].shown_uj = shown_uj
+        self.registers[device].show()
 
     def restart(self) -> None:
         """Set every counter to zero, as a boot does; the truth keeps counting."""

@@ -12,13 +12,13 @@ JIFFY_NS = 10_000_000  # USER_HZ is 100 on every Linux
 class ProcFiles:
     """`proc/stat` kept exact to the nanosecond behind its jiffies, `cpuinfo`, `boot_id` and processes."""
 
-    def __init__(self, proc: Path, cpus: int, packages: int, *, zen: bool = False) -> None:
+    def __init__(self, proc: Path, cpus: int, packages: int, *, mirrored: str | None = None) -> None:
         self._proc = proc
         self._busy_ns = [0] * cpus
         self._idle_ns = [0] * cpus
         self._btime_s = 0
         (proc / "sys" / "kernel" / "random").mkdir(parents=True, exist_ok=True)
-        replace_text(proc / "cpuinfo", cpuinfo(cpus, packages, zen=zen))
+        replace_text(proc / "cpuinfo", cpuinfo(cpus, packages, mirrored))
 
     def boot(self, boot_id: str, btime_s: int) -> None:
         """Start from zero with a new boot id."""
@@ -81,9 +81,13 @@ def _process_stat(pid: int, comm: str, ppid: int, cpu_jiffies: int, start_jiffie
     return front + " 0" * 30 + "\n"
 
 
-def cpuinfo(cpus: int, packages: int, *, zen: bool) -> str:
-    """Describe CPUs that are numbered package after package, one thread a core; ``zen`` is AMD's family 17h."""
-    vendor, family = ("AuthenticAMD", 23) if zen else ("GenuineIntel", 6)
+MIRRORED = {"AMD": ("AuthenticAMD", 23), "Hygon": ("HygonGenuine", 24)}
+"""Vendors and families of which each die shows the counter of the whole package."""
+
+
+def cpuinfo(cpus: int, packages: int, mirrored: str | None) -> str:
+    """Describe CPUs that are numbered package after package, one thread a core."""
+    vendor, family = ("GenuineIntel", 6) if mirrored is None else MIRRORED[mirrored]
     return "".join(
         f"processor\t: {cpu}\nvendor_id\t: {vendor}\ncpu family\t: {family}\n"
         "model name\t: Stand-in CPU of the vispa-green lab\n"

@@ -67,7 +67,7 @@ class Load(threading.Thread):
 
 
 def test_fifty_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
-    tree = HostTree(tmp_path / "host", max_energy_range_uj=900_000_000, dram_range_uj=50_000_000)
+    tree = HostTree(tmp_path / "host", max_energy_range_uj=9_000_000_000, first_uj=8_999_000_000)
     command = [str(PROGRAM), "agent", "run", "--config", str(write_config(tree, tmp_path)), "--interval", "0.05s"]
     subprocess.run([*command, "--samples", "1"], check=True, capture_output=True)
     load = Load(tree)

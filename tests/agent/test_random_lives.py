@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lab.hosttree import HostTree
+from lab.hosttree import HostTree, Layout
 from lab.node import LabNode, configuration
 
 from vispa_green.model import Selection
@@ -22,7 +22,12 @@ class Life:
     """One node and the events that may befall it."""
 
     def __init__(self, directory: Path, idle_policy: str, range_uj: int) -> None:
-        tree = HostTree(directory / "host", max_energy_range_uj=range_uj, first_uj=range_uj - 10)
+        tree = HostTree(
+            directory / "host",
+            max_energy_range_uj=range_uj,
+            first_uj=range_uj - 10,
+            layout=Layout(max_power_w=5),
+        )
         self.node = LabNode(tree, configuration(tree, directory, attribution={"idle_policy": idle_policy}))
         self.running: list[int] = []
         self.zone = tree.sysfs_root / "class/powercap/intel-rapl:1/energy_uj"
@@ -75,7 +80,7 @@ class Life:
 @given(
     events=st.lists(st.tuples(EVENTS, st.integers(0, 20)), max_size=25),
     idle_policy=POLICIES,
-    range_uj=st.sampled_from([120_000_000, 262_143_328_850]),
+    range_uj=st.sampled_from([240_000_000, 262_143_328_850]),
 )
 def test_measured_is_the_truth_and_every_row_balances(
     events: list[tuple[str, int]], idle_policy: str, range_uj: int

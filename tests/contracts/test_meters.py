@@ -58,17 +58,22 @@ LAYOUTS = [
     Layout(psys=True, mmio=True, core=True, uncore=True),
     Layout(dies="own"),
     Layout(dies="mirrored"),
+    Layout(dies="mirrored", vendor="Hygon"),
+    Layout(only_mmio=True),
 ]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
-def test_every_joule_of_a_package_and_its_memory_is_counted_once(layout: Layout, tmp_path: Path) -> None:
-    tree = HostTree(tmp_path, layout=layout)
+@pytest.mark.parametrize("packages", [2, 12], ids=["two packages", "numbered in hexadecimal"])
+def test_every_joule_of_a_package_and_its_memory_is_counted_once(
+    layout: Layout, packages: int, tmp_path: Path
+) -> None:
+    tree = HostTree(tmp_path, packages=packages, cpus=24, layout=layout)
     meters = METERS.make("rapl", host_of(tree), {})
     before = sum(meter.read_uj(NOW) for meter in meters)
     for number, device in enumerate(tree.devices):
         if device.startswith(("package", "dram")):
-            tree.add_energy(device, 1_000_000 * 2**number)
+            tree.add_energy(device, 1_000 * (number + 1) ** 3)
     assert sum(meter.read_uj(NOW) for meter in meters) - before == tree.truth.node_uj
 
 
@@ -80,3 +85,21 @@ def test_the_estimate_is_its_power_model_and_says_so(tmp_path: Path) -> None:
     after = model.read_uj(Instant(NOW.utc, NOW.monotonic_ns + 2 * 10**9))
     assert after - before == (50 * 2 + 10 * 4) * 1_000_000
     assert (model.quality, model.component) == (Quality.ESTIMATED, Component.CPU)
+
+
+@pytest.mark.parametrize(("said_w", "bound_w"), [(None, 1000), (150, 301), (700, 1000), (5000, 1000), (0, 1000)])
+def test_a_package_is_bounded_by_twice_what_the_kernel_says_or_by_what_no_socket_draws(
+    said_w: int | None, bound_w: int, tmp_path: Path
+) -> None:
+    tree = HostTree(tmp_path, packages=1, dram=False, layout=Layout(max_power_w=said_w))
+    [package] = METERS.make("rapl", host_of(tree), {})
+    assert package.max_watts == bound_w
+
+
+@pytest.mark.parametrize("text", ["", "-5", "1_000", "12.5", "²", str(2**64 - 1), "0x10", "1 2", "\0"])
+def test_what_is_no_energy_is_a_failed_reading(text: str, tmp_path: Path) -> None:
+    tree = HostTree(tmp_path, packages=1, dram=False)
+    [package] = METERS.make("rapl", host_of(tree), {})
+    (tree.sysfs_root / "class/powercap/intel-rapl:0/energy_uj").write_text(text)
+    with pytest.raises(MeterError, match="is no energy"):
+        package.read_uj(NOW)

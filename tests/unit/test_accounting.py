@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vispa_green.energy.accounting import counter_difference, split_exact
-from vispa_green.errors import CounterReset, UnbalancedEntry
+from vispa_green.energy.accounting import split_exact
+from vispa_green.errors import UnbalancedEntry
 from vispa_green.model import Component, EnergyEntry, JobShare, Quality
 
 WEIGHTS = st.lists(st.integers(0, 10**15), min_size=1, max_size=20).filter(any)
@@ -27,17 +27,6 @@ def test_a_part_is_within_one_of_its_share(total: int, weights: list[int]) -> No
 @given(st.integers(0, 10**9), st.integers(1, 10**9))
 def test_no_weight_no_energy(total: int, weight: int) -> None:
     assert split_exact(total, [weight, 0]) == [total, 0]
-
-
-@given(st.integers(0, 10**12), st.integers(0, 10**12 - 1), st.integers(1, 10**12))
-def test_a_counter_gives_back_what_was_put_in_also_over_its_wrap(start: int, energy: int, modulus: int) -> None:
-    before, energy = start % modulus, energy % modulus
-    assert counter_difference(before, (before + energy) % modulus, modulus) == energy
-
-
-def test_a_counter_without_wrap_that_runs_backwards_is_a_reset() -> None:
-    with pytest.raises(CounterReset, match="from 5 to 3"):
-        counter_difference(5, 3, None)
 
 
 @given(st.integers(0, 100), st.integers(0, 100), st.integers(0, 100), st.integers(-3, 3).filter(bool))

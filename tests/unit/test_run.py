@@ -151,9 +151,7 @@ def test_where_the_site_takes_nothing_it_is_measured_into_ones_own_place(
     assert (own / "ledger.sqlite").exists()
 
 
-@pytest.mark.parametrize(
-    "module", ["psutil", "pydantic", "sqlite3", "vispa_green.agent.embedded", "vispa_green.config"]
-)
+@pytest.mark.parametrize("module", ["psutil", "sqlite3", "vispa_green.agent.embedded", "vispa_green.config"])
 def test_the_command_runs_with_half_an_installation(environment: dict[str, str], module: str) -> None:
     code = f"import sys; sys.modules[{module!r}] = None; from vispa_green.cli import main; main()"
     done = subprocess.run(

@@ -20,7 +20,7 @@ from vispa_green.trackers import TRACKERS
 def pace(config: Config, interval_s: float | None = None) -> Pace:
     """Return the configured pace, or that of ``interval_s``."""
     interval = interval_s or config.agent.interval_s
-    return Pace(int(interval * 1e9), int(min(config.agent.scan_s, interval) * 1e9))
+    return Pace(int(interval * 1e9), int(min(config.agent.scan_s, interval) * 1e9), config.agent.deliver_s)
 
 
 def accountant(config: Config, node: str) -> Accountant:

@@ -11,7 +11,7 @@ import os
 import resource
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -48,7 +48,11 @@ class ProcessTree:
         self._root = psutil.Process()
         self._before_s = self._reaped_s()
 
-    def jobs(self) -> Mapping[JobId, int]:
+    def present(self) -> Collection[JobId]:
+        """Return the one job there is."""
+        return (self._job_id,)
+
+    def usage(self) -> Mapping[JobId, int]:
         """Return the CPU time since this was made, in ns."""
         total_s = self._reaped_s() - self._before_s
         for process in self._root.children(recursive=True):

@@ -6,25 +6,25 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vispa_green.agent.sampling import NodeReader
+from vispa_green.agent.delivery import Delivery, DeliveryThread
+from vispa_green.agent.sampling import Failures, NodeReader
 from vispa_green.agent.spool import Spool
 from vispa_green.agent.watch import JobWatch
 from vispa_green.energy.accounting import Accountant, Baseline, NodePass
-from vispa_green.errors import LedgerError, SpoolError
-from vispa_green.model import Instant, Ledger, Origin
+from vispa_green.energy.quarters import cut, next_quarter
+from vispa_green.errors import SpoolError
+from vispa_green.model import Instant, Ledger, SpooledInterval
 
 log = logging.getLogger(__name__)
-
-BATCH = 500
-RETRY_DELIVERY_NS = 5_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often to read the counters and to look for jobs, in ns."""
+    """How often to read the counters, to look for jobs (ns), and to deliver (s)."""
 
     interval_ns: int
     scan_ns: int
+    deliver_s: float = 1.0
 
 
 class Agent:
@@ -40,73 +40,63 @@ class Agent:
         cluster: str,
     ) -> None:
         self._reader, self._watch, self._accountant, self._spool = reader, watch, accountant, spool
-        self._open_ledger, self._cluster = open_ledger, cluster
-        self._ledger: Ledger | None = None
-        self._since: Baseline | None = spool.baseline()
-        self._gap = "no agent was running" if self._since else ""
-        self._last_look: NodePass | None = None
-        self._deliver_after_ns = 0
-        self._undelivered_for = ""
+        self.delivery = Delivery(spool, open_ledger, cluster)
+        self._failures = Failures()
+        self._last: NodePass | None = None
+        self._unkept_for = ""
+        self._since: Baseline | None
+        self._since, lost = spool.baseline()
+        self._gap = (lost or "no agent was running") if self._since else ""
 
     def look(self, at: Instant) -> None:
-        """Look at the node; when a job has come or gone, close the interval at the look before.
+        """Look which jobs are here; when one has come or gone, close the interval.
 
-        So an interval has the same jobs from its start to its end, but for the time between two looks,
-        and the energy of a short job is not mixed with that of the quiet hour before it.
+        So an interval has the same jobs from its start to its end. Where a job may be a short one, each look
+        reads the counters, and the time between the look before and the change is an interval of its own:
+        the energy of a job of seconds is not mixed with that of the quiet hour before or after it.
         """
-        changed = self._watch.scan(at.monotonic_ns)
-        if changed and self._last_look is not None:
-            self._close(self._last_look)
-        self._last_look = self._reader.read(self._watch, at)
+        changed = self._watch.look(at.monotonic_ns)
+        before, self._last = self._last, None
+        if changed or self._watch.has_young(at.monotonic_ns):
+            self._last = self._reader.read(self._watch, at)
+        if changed and self._last is not None:
+            if before is not None:
+                self._close(before)
+            self._close(self._last)
 
     def read(self, at: Instant) -> None:
         """Look at the node and close the interval now."""
         self.look(at)
-        if self._last_look is not None:
-            self._close(self._last_look)
+        self._close(self._last or self._reader.read(self._watch, at))
 
     def _close(self, now: NodePass) -> None:
         if self._since is not None and self._since.at == now.at:
             return
+        self._failures.report(now.readings)
         baseline = self._accountant.baseline(now, self._since)
         interval = None if self._since is None else self._accountant.close(self._since, now, self._gap)
+        parts = () if interval is None else cut(interval)
         try:
-            self._spool.keep(interval, baseline)
+            numbers = self._spool.keep(parts, baseline)
         except SpoolError as error:
             # The old baseline stands, so the next interval will contain this one: nothing is lost but detail.
-            log.warning("%s: this interval will be part of the next", error)
+            if str(error) != self._unkept_for:
+                log.warning("%s: intervals are put together until it works again", error)
+            self._unkept_for = str(error)
             return
-        self._since, self._gap = baseline, ""
+        self.delivery.fresh(map(SpooledInterval, numbers, parts))
+        self._since, self._gap, self._unkept_for = baseline, "", ""
         self._watch.forget_ended(now.at.monotonic_ns)
 
     def deliver(self, at: Instant) -> int:
-        """Hand what waits in the spool to the ledger; return how many intervals it has committed.
-
-        A ledger that cannot be reached is asked again some seconds later; meanwhile the spool grows.
-        """
-        if at.monotonic_ns < self._deliver_after_ns:
-            return 0
-        committed = 0
-        try:
-            if self._ledger is None:
-                self._ledger = self._open_ledger()
-            while batch := self._spool.waiting(BATCH):
-                committed += self._ledger.energy.append(Origin(self._cluster, self._spool.spool_id), batch, at.utc)
-                self._spool.delivered(batch[-1].sequence)
-        except (LedgerError, SpoolError) as error:
-            self._deliver_after_ns = at.monotonic_ns + RETRY_DELIVERY_NS
-            if str(error) != self._undelivered_for:
-                log.warning("%s; intervals wait in the spool until it works again", error)
-            self._undelivered_for = str(error)
-        else:
-            self._undelivered_for = ""
-        return committed
+        """Hand what waits in the spool to the ledger, here and now; return how many intervals it has committed."""
+        return self.delivery.deliver(at)
 
     def close(self) -> None:
         """Release spool and ledger."""
+        self._reader.close()
+        self.delivery.close()
         self._spool.close()
-        if self._ledger is not None:
-            self._ledger.close()
 
 
 def run(
@@ -119,9 +109,18 @@ def run(
     """Run until ``wait(seconds)`` says stop, or until ``samples`` regular readings have been taken.
 
     Readings keep to a fixed raster from the first one on; if the machine slept, missed ones are skipped.
+    One more is taken at each UTC quarter-hour, so that what is cut there is next to nothing. Deliveries
+    have a thread of their own; the last one is waited for, but not for long.
     """
+    with DeliveryThread(agent.delivery, now, pace.deliver_s):
+        _look_and_read(agent, pace, now, wait, samples)
+
+
+def _look_and_read(
+    agent: Agent, pace: Pace, now: Callable[[], Instant], wait: Callable[[float], bool], samples: int | None
+) -> None:
     at = now()
-    next_read_ns, taken = at.monotonic_ns, 0
+    next_read_ns, quarter, taken = at.monotonic_ns, next_quarter(at.utc), 0
     while True:
         if at.monotonic_ns >= next_read_ns:
             agent.read(at)
@@ -130,14 +129,17 @@ def run(
                 log.info("first reading taken, accounting from here on")
             missed = (at.monotonic_ns - next_read_ns) // pace.interval_ns
             next_read_ns += (missed + 1) * pace.interval_ns
+        elif at.utc >= quarter:
+            agent.read(at)
         else:
             agent.look(at)
-        agent.deliver(at)
+        quarter = next_quarter(at.utc)
         if samples is not None and taken >= samples:
             return
-        pause_ns = min(pace.scan_ns, max(0, next_read_ns - now().monotonic_ns))
-        if wait(pause_ns / 1e9):
+        here = now()
+        to_quarter_s = max(0.0, (quarter - here.utc).total_seconds())
+        to_read_s = max(0, next_read_ns - here.monotonic_ns) / 1e9
+        if wait(min(pace.scan_ns / 1e9, to_read_s, to_quarter_s)):
             agent.read(now())
-            agent.deliver(now())
             return
         at = now()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from vispa_green.agent.sources import SlowSource, read
 from vispa_green.agent.watch import JobWatch
 from vispa_green.config import Config
-from vispa_green.energy.accounting import DeviceReading, NodePass
+from vispa_green.energy.accounting import NodePass
+from vispa_green.energy.readings import DeviceReading
 from vispa_green.errors import MeterError
 from vispa_green.host import Host
 from vispa_green.meters import METERS
@@ -20,13 +22,25 @@ class NodeReader:
     """Everything that is read on one node."""
 
     def __init__(self, host: Host, meters: Sequence[Meter]) -> None:
-        self._host, self._meters = host, meters
+        self._host = host
+        self._boot_id, self._cpus = host.boot_id(), host.cpus()
+        self._prompt = [meter for meter in meters if meter.prompt]
+        self._slow = [SlowSource(group) for group in _by_kind(meter for meter in meters if not meter.prompt)]
         self._cpu_time_failed = False
 
     def read(self, watch: JobWatch, at: Instant) -> NodePass:
         """Read everything once; what fails is a reading without a value, never a missing pass."""
-        readings = tuple(_reading(meter, at) for meter in self._meters)
-        return NodePass(at, self._host.boot_id(), self._host.cpus(), self._cpu_time(), readings, watch.seen())
+        readings = [read(meter, at) for meter in self._prompt]
+        cpu = self._cpu_time()
+        watch.measure(at.monotonic_ns)
+        for source in self._slow:
+            readings += source.read(at)
+        return NodePass(at, self._boot_id, self._cpus, cpu, tuple(readings), watch.seen())
+
+    def close(self) -> None:
+        """Let the threads of slow meters go."""
+        for source in self._slow:
+            source.close()
 
     def _cpu_time(self) -> CpuTime | None:
         try:
@@ -38,6 +52,23 @@ class NodeReader:
             return None
         self._cpu_time_failed = False
         return cpu_time
+
+
+class Failures:
+    """Says once of each device why it gives no energy, and once that it does again."""
+
+    def __init__(self) -> None:
+        self._reasons: dict[str, str] = {}
+
+    def report(self, readings: Iterable[DeviceReading]) -> None:
+        """Log what has changed since the last readings."""
+        for reading in readings:
+            before = self._reasons.get(reading.device, "")
+            if reading.failure and not before:
+                log.warning("%s: no energy is recorded of it until it can be read", reading.failure)
+            elif before and not reading.failure:
+                log.info("%s can be read again", reading.device)
+            self._reasons[reading.device] = reading.failure
 
 
 def find_meters(host: Host, config: Config, at: Instant) -> list[Meter]:
@@ -65,16 +96,12 @@ def find_meters(host: Host, config: Config, at: Instant) -> list[Meter]:
 
 
 def _readable(meter: Meter, at: Instant) -> bool:
-    return _reading(meter, at).value_uj is not None
+    return read(meter, at).value_uj is not None
 
 
-def _reading(meter: Meter, at: Instant) -> DeviceReading:
-    value: int | None = None
-    failure = ""
-    try:
-        value = meter.read_uj(at)
-    except MeterError as error:
-        failure = str(error)
-    return DeviceReading(
-        meter.component, meter.device, meter.quality, meter.modulus_uj, meter.gpu_index, value, failure
-    )
+def _by_kind(meters: Iterable[Meter]) -> Iterator[list[Meter]]:
+    """Yield the meters of each class together: what one driver holds up, it holds up for all of them."""
+    groups: dict[type, list[Meter]] = {}
+    for meter in meters:
+        groups.setdefault(type(meter), []).append(meter)
+    yield from groups.values()

@@ -1,42 +1,42 @@
 """The agent's durable memory on its node: intervals not yet delivered, and where the counters stood.
 
 An interval and the baseline that follows it become durable in one transaction, so that a killed agent
-repeats nothing and skips nothing: either both are there or neither.
+repeats nothing and skips nothing: either both are there or neither. What cannot be read any more, or what
+the ledger refuses, is set aside in a table of its own and its time is delivered as a gap.
 """
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import sqlite3
-import uuid
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
+from vispa_green.agent import spool_file, wire
+from vispa_green.agent.salvage import salvage
 from vispa_green.energy.accounting import Baseline
-from vispa_green.errors import SpoolError
-from vispa_green.model import NodeInterval, SpooledInterval
+from vispa_green.errors import SpoolDamaged, SpoolError
+from vispa_green.model import Instant, NodeInterval, Quality, SpooledInterval
 
-TABLES = (
-    "CREATE TABLE IF NOT EXISTS memory (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
-    "CREATE TABLE IF NOT EXISTS outbox (sequence INTEGER PRIMARY KEY AUTOINCREMENT, interval TEXT NOT NULL) STRICT",
-)
+log = logging.getLogger(__name__)
+
+LOST = "the spool was lost, and with it what it held"
 
 
 class Spool:
-    """One node's spool; one agent at a time may hold it."""
+    """One node's spool; one agent at a time may hold it, and the threads of that agent take turns."""
 
     def __init__(self, directory: Path, node: str) -> None:
-        self._path = directory / f"{node}.sqlite"
-        self._baseline = TypeAdapter(Baseline)
-        self._interval = TypeAdapter(NodeInterval)
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(directory / f"{node}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise SpoolError(f"the spool {directory} cannot be used: {error}; set [agent] spool_dir") from error
+        self._directory, self._node = directory, node
+        self._path, self._mark = directory / f"{node}.sqlite", directory / f"{node}.mark"
+        self._turn = threading.RLock()
+        spool_file.make_directory(directory)
+        self._lock = spool_file.open_private(directory / f"{node}.lock")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -44,83 +44,153 @@ class Spool:
             raise SpoolError(
                 f"another agent holds {self._path}: stop it first, or give this one a spool_dir"
             ) from error
-        self._db = self._open()
-        self.spool_id = self._identity()
-
-    def keep(self, interval: NodeInterval | None, baseline: Baseline) -> None:
-        """Make an interval durable together with the baseline that it ends at; raise `SpoolError` if not."""
         try:
-            with self._db:
-                self._db.execute("BEGIN IMMEDIATE")
-                if interval is not None:
-                    text = self._interval.dump_json(interval).decode()
-                    self._db.execute("INSERT INTO outbox (interval) VALUES (?)", (text,))
-                self._remember("baseline", self._baseline.dump_json(baseline).decode())
-        except sqlite3.Error as error:
-            raise SpoolError(f"{self._path}: {error}") from error
+            self._db = self._open()
+            with self._trouble():
+                self.spool_id = spool_file.identity(self._db)
+        except BaseException:
+            os.close(self._lock)
+            raise
 
-    def baseline(self) -> Baseline | None:
-        """Return where the last interval ended, ``None`` on a new node."""
-        text = self._recall("baseline")
-        return None if text is None else self._baseline.validate_json(text)
+    def keep(self, intervals: Sequence[NodeInterval], baseline: Baseline) -> list[int]:
+        """Make intervals durable together with the baseline that they end at; return their numbers.
 
-    def waiting(self, most: int) -> Sequence[SpooledInterval]:
-        """Return the oldest intervals not yet delivered; raise `SpoolError` if they cannot be read."""
-        query = "SELECT sequence, interval FROM outbox ORDER BY sequence LIMIT ?"
+        Raises `SpoolError` if that cannot be; then the old baseline stands.
+        """
+        with self._turn:
+            try:
+                return self._keep(intervals, baseline)
+            except SpoolDamaged as error:
+                self._renew(str(error))
+                return self._keep(intervals, baseline)
+
+    def baseline(self) -> tuple[Baseline | None, str]:
+        """Return where the last interval ended, and what was lost since, if anything was.
+
+        ``None`` on a new node. Where only the time is known, no counter and no boot is in the baseline.
+        """
+        with self._turn:
+            text = spool_file.recall(self._db, "baseline")
         try:
-            rows = self._db.execute(query, (most,)).fetchall()
-        except sqlite3.Error as error:
-            raise SpoolError(f"{self._path}: {error}") from error
-        return [SpooledInterval(sequence, self._interval.validate_json(text)) for sequence, text in rows]
+            if text is not None:
+                return wire.read_baseline(text), ""
+        except SpoolDamaged as error:
+            self._set_aside(None, "baseline", text or "", str(error))
+        until = self._known_until()
+        return until, LOST if until else ""
+
+    def waiting(self, most: int, after: int = 0) -> list[SpooledInterval]:
+        """Return the oldest intervals not yet delivered; one that cannot be read is a gap of its time.
+
+        Raises `SpoolError` if nothing can be read at all.
+        """
+        query = "SELECT sequence, start_us, end_us, interval FROM outbox WHERE sequence > ? ORDER BY sequence LIMIT ?"
+        with self._turn:
+            try:
+                with self._trouble():
+                    rows = self._db.execute(query, (after, most)).fetchall()
+            except SpoolDamaged as error:
+                self._renew(str(error))
+                with self._trouble():
+                    rows = self._db.execute(query, (after, most)).fetchall()
+            return [SpooledInterval(sequence, self._read(sequence, *row)) for sequence, *row in rows]
+
+    def set_aside(self, refused: SpooledInterval, reason: str) -> None:
+        """Take out an interval that the ledger refuses; a gap of its time is delivered instead, once."""
+        with self._turn:
+            interval = refused.interval
+            self._set_aside(refused.sequence, "interval", wire.interval_text(interval), reason)
+            with self._trouble():
+                if not interval.entries and interval.quality is Quality.GAP:  # the gap itself is refused
+                    self._db.execute("DELETE FROM outbox WHERE sequence = ?", (refused.sequence,))
+                    return
+                gap = replace(interval, quality=Quality.GAP, entries=(), jobs=(), reason="the ledger refused it")
+                self._db.execute(
+                    "UPDATE outbox SET interval = ? WHERE sequence = ?", (wire.interval_text(gap), refused.sequence)
+                )
 
     def backlog(self) -> int:
         """Return how many intervals wait."""
-        (count,) = self._db.execute("SELECT count(*) FROM outbox").fetchone()
-        return int(count)
+        return self._count("outbox")
+
+    def quarantined(self) -> int:
+        """Return how many records were set aside."""
+        return self._count("quarantine")
 
     def delivered(self, up_to: int) -> None:
-        """Forget what the ledger has committed."""
-        try:
+        """Forget what the ledger has committed, and remember beside the spool until when it knows all."""
+        with self._turn, self._trouble():
+            (end_us,) = self._db.execute("SELECT max(end_us) FROM outbox WHERE sequence <= ?", (up_to,)).fetchone()
             self._db.execute("DELETE FROM outbox WHERE sequence <= ?", (up_to,))
-        except sqlite3.Error as error:
-            raise SpoolError(f"{self._path}: {error}") from error
+            if end_us is not None:
+                spool_file.write_private(self._mark, f"{end_us}\n")
 
     def remove_if_empty(self) -> None:
         """Remove the spool's files if all is delivered: for a spool that will never be used again."""
         if self.backlog() == 0:
-            for path in self._path.parent.glob(f"{self._path.stem}.*"):
+            for path in self._directory.glob(f"{self._node}.*"):
                 path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Release the spool to another agent."""
-        self._db.close()
-        os.close(self._lock)
+        with self._turn:
+            self._db.close()
+            os.close(self._lock)
+
+    def _keep(self, intervals: Sequence[NodeInterval], baseline: Baseline) -> list[int]:
+        rows = [(wire.us(i.start), wire.us(i.end), wire.interval_text(i)) for i in intervals]
+        with self._trouble(), self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            query = "INSERT INTO outbox (start_us, end_us, interval) VALUES (?,?,?)"
+            numbers = [int(self._db.execute(query, row).lastrowid or 0) for row in rows]
+            spool_file.remember(self._db, "baseline", wire.baseline_text(baseline))
+            return numbers
+
+    def _read(self, sequence: int, start_us: int, end_us: int, text: str) -> NodeInterval:
+        try:
+            return wire.read_interval(text)
+        except SpoolDamaged as error:
+            self._set_aside(sequence, "interval", text, str(error))
+        gap = wire.lost_time(self._node, start_us, end_us)
+        with self._trouble():
+            self._db.execute("UPDATE outbox SET interval = ? WHERE sequence = ?", (wire.interval_text(gap), sequence))
+        return gap
+
+    def _set_aside(self, sequence: int | None, kind: str, text: str, reason: str) -> None:
+        log.warning("%s: %s %s is set aside: %s", self._path, kind, sequence or "", reason)
+        with self._turn, self._trouble():
+            spool_file.set_aside(self._db, sequence, kind, text, reason)
+
+    def _known_until(self) -> Baseline | None:
+        """Return the end of the last interval that is known, by what waits or by the file beside the spool."""
+        with self._trouble():
+            (end_us,) = self._db.execute("SELECT max(end_us) FROM outbox").fetchone()
+        if end_us is None:
+            end_us = spool_file.read_mark(self._mark)
+        return None if end_us is None else Baseline(Instant(wire.moment(end_us), 0), "", None, {}, {})
+
+    def _count(self, table: str) -> int:
+        with self._turn, self._trouble():
+            (count,) = self._db.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - our own names
+        return int(count)
 
     def _open(self) -> sqlite3.Connection:
         try:
-            connection = sqlite3.connect(self._path, isolation_level=None)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            for statement in TABLES:
-                connection.execute(statement)
-        except sqlite3.Error as error:
-            os.close(self._lock)
-            raise SpoolError(
-                f"{self._path}: {error}; if the file is damaged, move it aside and start again"
-            ) from error
-        return connection
+            return spool_file.opened(self._path)
+        except SpoolDamaged as error:
+            return self._salvaged(str(error))
 
-    def _identity(self) -> str:
-        self._db.execute(
-            "INSERT INTO memory VALUES ('spool_id', ?) ON CONFLICT (key) DO NOTHING", (str(uuid.uuid4()),)
-        )
-        return self._recall("spool_id") or ""
+    def _renew(self, reason: str) -> None:
+        self._db.close()
+        self._db = self._salvaged(reason)
+        self.spool_id = spool_file.identity(self._db)
 
-    def _recall(self, key: str) -> str | None:
-        row = self._db.execute("SELECT value FROM memory WHERE key = ?", (key,)).fetchone()
-        return None if row is None else str(row[0])
+    def _salvaged(self, reason: str) -> sqlite3.Connection:
+        fresh, damaged = salvage(self._path, self._node, spool_file.read_mark(self._mark), reason)
+        log.warning("%s: %s; what could be read goes on, the damaged file is %s", self._path, reason, damaged)
+        return fresh
 
-    def _remember(self, key: str, value: str) -> None:
-        self._db.execute(
-            "INSERT INTO memory VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value)
-        )
+    @contextmanager
+    def _trouble(self) -> Iterator[None]:
+        with spool_file.trouble(self._path):
+            yield

@@ -45,12 +45,19 @@ def spool(session: Session) -> Iterator[Finding]:
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
             (waiting,) = connection.execute("SELECT count(*) FROM outbox").fetchone()
+            (set_aside,) = connection.execute("SELECT count(*) FROM quarantine").fetchone()
     except sqlite3.Error as error:
         yield Finding(Level.WARN, f"spool: {path} cannot be read ({error})", "ask as the agent's user")
         return
     level = Level.WARN if waiting > BACKLOG_OF_AN_HOUR else Level.OK
     remedy = "the agent does not reach its ledger: look at its log" if level is Level.WARN else ""
     yield Finding(level, f"spool: {waiting} intervals wait in {path}", remedy)
+    if set_aside:
+        yield Finding(
+            Level.WARN,
+            f"spool: {set_aside} records of {path} could not be read or were refused, their times are gaps",
+            f"look at its table quarantine: sqlite3 -box {path} '.dump quarantine'",
+        )
 
 
 def filesystem_of(path: Path, mounts: str) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from vispa_green.errors import CounterReset
+from vispa_green.energy.readings import SLACK_NS, DeviceReading, LastReading, difference, remembered
+from vispa_green.errors import ImplausibleReading
 from vispa_green.model import (
     AttributionModel,
     Binding,
@@ -23,11 +24,11 @@ from vispa_green.model import (
     Quality,
 )
 
-PLAUSIBLE_DEVICE_WATTS = 1000
-"""No single socket, DRAM domain or card draws more; bounds how long a wrapping counter may go unread."""
+CLOCK_SET_US = 1_000_000
+"""A wall clock this far from the monotonic one was set, or stepped by NTP; slewing stays far below."""
 
-SURELY_READ_IN_TIME_NS = 60_000_000_000
-"""The smallest register in use holds 65.5 kJ (2³² units of 15.3 µJ), more than a device can use in this time."""
+LONGEST_ABSENCE_US = 366 * 86_400 * 1_000_000
+"""Across a reboot only the wall clock tells how long it was; a year and more is a clock that was wrong."""
 
 
 def split_exact(total: int, weights: Sequence[int]) -> list[int]:
@@ -37,33 +38,16 @@ def split_exact(total: int, weights: Sequence[int]) -> list[int]:
     the earlier weight, so the result depends on nothing but the arguments. Needs one positive weight.
     """
     whole = sum(weights)
-    parts = [total * weight // whole for weight in weights]
-    by_remainder = sorted(range(len(weights)), key=lambda i: (-(total * weights[i] % whole), i))
-    for i in by_remainder[: total - sum(parts)]:
-        parts[i] += 1
+    parts, remainders = [], []
+    for weight in weights:
+        part, remainder = divmod(total * weight, whole)
+        parts.append(part)
+        remainders.append(remainder)
+    missing = total - sum(parts)
+    if missing:  # the order of equal ones is kept, also in reverse
+        for i in sorted(range(len(parts)), key=remainders.__getitem__, reverse=True)[:missing]:
+            parts[i] += 1
     return parts
-
-
-def counter_difference(before: int, after: int, modulus: int | None) -> int:
-    """Return the energy between two readings of a counter that wraps at most once between them."""
-    if after >= before:
-        return after - before
-    if modulus is None:
-        raise CounterReset(f"the counter went from {before} to {after} and has no wrap-around")
-    return modulus - before + after
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceReading:
-    """One meter's answer in one pass; ``value_uj`` is ``None`` when it failed, and ``failure`` says why."""
-
-    component: Component
-    device: str
-    quality: Quality
-    modulus_uj: int | None
-    gpu_index: int | None
-    value_uj: int | None
-    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +74,6 @@ class NodePass:
 
 
 @dataclass(frozen=True, slots=True)
-class LastReading:
-    """The last good value of a counter and when it was read."""
-
-    value_uj: int
-    monotonic_ns: int
-
-
-@dataclass(frozen=True, slots=True)
 class Baseline:
     """What the next interval is measured against; made durable together with the interval it ends."""
 
@@ -117,12 +93,12 @@ class Accountant:
     idle_policy: IdlePolicy
 
     def baseline(self, now: NodePass, previous: Baseline | None = None) -> Baseline:
-        """Return the baseline that ``now`` leaves; a counter that failed keeps its last good reading."""
+        """Return the baseline that ``now`` leaves; a reading that failed or cannot be true keeps the last good."""
         kept = dict(previous.counters) if previous and previous.boot_id == now.boot_id else {}
         for reading in now.readings:
-            if reading.value_uj is not None:
-                kept[reading.device] = LastReading(reading.value_uj, now.at.monotonic_ns)
-        job_cpu = {j.job_id: j.cpu_ns for j in now.jobs}
+            if (last := remembered(kept.get(reading.device), reading)) is not None:
+                kept[reading.device] = last
+        job_cpu = {j.job_id: j.cpu_ns for j in now.jobs if j.last_seen_ns == now.at.monotonic_ns}
         return Baseline(now.at, now.boot_id, now.cpu, kept, job_cpu)
 
     def close(self, since: Baseline, now: NodePass, gap: str = "") -> NodeInterval:
@@ -132,60 +108,63 @@ class Accountant:
         cumulative, so what is known is still posted, all of it marked as gap: jobs that came and went
         unseen fall to the system account. After a reboot nothing is known.
         """
+        start, duration_us, clock = _span(since, now)
         if since.boot_id != now.boot_id:
-            reason = f"{gap or 'not watched'}; the node was rebooted"
-            entries = [_unknown(reading, reason) for reading in now.readings if reading.device in since.counters]
-            return self._interval(since, now, entries, (), reason)
-        activity = self._activity(since, now)
-        maybe = [self._entry(reading, since, now, activity) for reading in now.readings]
+            reboot = "the node was rebooted" if since.boot_id else ""
+            reason = "; ".join(filter(None, (gap or "not watched", reboot, clock)))
+            entries = [_unknown(reading, reason) for reading in now.readings]
+            return self._interval((start, duration_us), now, entries, (), (Quality.GAP, reason))
+        activity = _activity(since, now, duration_us)
+        maybe = [self._believable(reading, since, now, activity, gap) for reading in now.readings]
         entries = [_as_gap(entry, gap) if gap else entry for entry in maybe if entry]
-        return self._interval(since, now, entries, activity.jobs, gap)
+        quality = Quality.GAP if gap else Quality.MEASURED
+        reason = "; ".join(filter(None, (gap, clock)))
+        return self._interval((start, duration_us), now, entries, activity.jobs, (quality, reason))
 
     def _interval(
-        self, since: Baseline, now: NodePass, entries: list[EnergyEntry], jobs: tuple[JobActivity, ...], gap: str
+        self,
+        span: tuple[datetime, int],
+        now: NodePass,
+        entries: list[EnergyEntry],
+        jobs: tuple[JobActivity, ...],
+        mark: tuple[Quality, str],
     ) -> NodeInterval:
-        start, duration_us = _span(since, now)
-        quality = Quality.GAP if gap else Quality.MEASURED
+        (start, duration_us), (quality, reason) = span, mark
         return NodeInterval(
-            self.node, now.boot_id, start, now.at.utc, duration_us, quality, tuple(entries), jobs, gap
+            self.node, now.boot_id, start, now.at.utc, duration_us, quality, tuple(entries), jobs, reason
         )
 
+    def _believable(
+        self, reading: DeviceReading, since: Baseline, now: NodePass, activity: NodeActivity, gap: str
+    ) -> EnergyEntry | None:
+        try:
+            return self._entry(reading, since, now, activity, gap)
+        except ImplausibleReading as error:
+            return _unknown(reading, str(error))
+        except Exception as error:  # noqa: BLE001 - whatever a model, a policy or a value does, it costs one row
+            return _unknown(reading, f"it could not be accounted ({type(error).__name__}: {error})")
+
     def _entry(
-        self, reading: DeviceReading, since: Baseline, now: NodePass, activity: NodeActivity
+        self, reading: DeviceReading, since: Baseline, now: NodePass, activity: NodeActivity, gap: str
     ) -> EnergyEntry | None:
         if reading.value_uj is None:
             return _unknown(reading, reading.failure)
         last = since.counters.get(reading.device)
         if last is None:  # a device that has just appeared: its first reading is where it starts from
-            return None
-        if last.monotonic_ns != since.at.monotonic_ns:
-            return self._unattributed(reading, last, now, "catching up after failed reads")
-        try:
-            energy_uj = self._energy_uj(reading, last, now)
-        except CounterReset as reset:
-            return _unknown(reading, str(reset))
+            return _unknown(reading, "it was not read before") if gap or not reading.in_range else None
+        used = difference(last, reading)
+        if (used.since_ns, reading.taken_ns) != (since.at.monotonic_ns, now.at.monotonic_ns):
+            return EnergyEntry(
+                reading.component,
+                reading.device,
+                Quality.GAP,
+                used.energy_uj,
+                system_uj=used.energy_uj,
+                reason="catching up after failed reads",
+            )
         if reading.component is Component.GPU:
-            return _by_owner(reading, energy_uj, activity)
-        return self._shared(reading, energy_uj, activity)
-
-    def _energy_uj(self, reading: DeviceReading, last: LastReading, now: NodePass) -> int:
-        if reading.value_uj is None:
-            raise CounterReset(reading.failure)
-        elapsed_ns = now.at.monotonic_ns - last.monotonic_ns
-        if reading.modulus_uj is not None and elapsed_ns > SURELY_READ_IN_TIME_NS:
-            possible_uj = elapsed_ns * PLAUSIBLE_DEVICE_WATTS // 1000
-            if possible_uj >= reading.modulus_uj:
-                raise CounterReset(f"unread for {elapsed_ns / 1e9:.0f} s, it may have wrapped more than once")
-        return counter_difference(last.value_uj, reading.value_uj, reading.modulus_uj)
-
-    def _unattributed(self, reading: DeviceReading, last: LastReading, now: NodePass, reason: str) -> EnergyEntry:
-        try:
-            energy_uj = self._energy_uj(reading, last, now)
-        except CounterReset as unknown:
-            return _unknown(reading, f"{reason}; {unknown}")
-        return EnergyEntry(
-            reading.component, reading.device, Quality.GAP, energy_uj, system_uj=energy_uj, reason=reason
-        )
+            return _by_owner(reading, used.energy_uj, activity)
+        return self._shared(reading, used.energy_uj, activity)
 
     def _shared(self, reading: DeviceReading, energy_uj: int, activity: NodeActivity) -> EnergyEntry:
         split = self.attribution.split(energy_uj, reading.component, activity)
@@ -204,21 +183,24 @@ class Accountant:
             tuple(share for share in shares if share.busy_uj or share.idle_uj),
         )
 
-    def _activity(self, since: Baseline, now: NodePass) -> NodeActivity:
-        _, duration_us = _span(since, now)
-        busy_ns = total_ns = None
-        if since.cpu is not None and now.cpu is not None:
-            busy_ns = max(0, now.cpu.busy_ns - since.cpu.busy_ns)
-            total_ns = max(0, now.cpu.total_ns - since.cpu.total_ns)
-        jobs = (_job_activity(job, since) for job in sorted(now.jobs, key=lambda j: j.job_id))
-        active = tuple(job for job in jobs if job.cpu_ns or job.present_us)
-        return NodeActivity(duration_us, now.cpus, busy_ns, total_ns, active)
+
+def _activity(since: Baseline, now: NodePass, duration_us: int) -> NodeActivity:
+    busy_ns = total_ns = None
+    if since.cpu is not None and now.cpu is not None:
+        busy_ns = max(0, now.cpu.busy_ns - since.cpu.busy_ns)
+        total_ns = max(0, now.cpu.total_ns - since.cpu.total_ns)
+    most_ns = None if now.cpus is None else now.cpus * (duration_us * 1000 + SLACK_NS)
+    jobs = (_job_activity(job, since, most_ns) for job in sorted(now.jobs, key=lambda j: j.job_id))
+    active = tuple(job for job in jobs if job.cpu_ns or job.present_us)
+    return NodeActivity(duration_us, now.cpus, busy_ns, total_ns, active)
 
 
-def _job_activity(job: SeenJob, since: Baseline) -> JobActivity:
+def _job_activity(job: SeenJob, since: Baseline, most_ns: int | None) -> JobActivity:
     used_ns = job.cpu_ns - since.job_cpu_ns.get(job.job_id, 0)
     if used_ns < 0:  # a requeued job starts again in a new cgroup, whose counter starts at zero
         used_ns = job.cpu_ns
+    if most_ns is not None:  # all CPUs all the time: more is a file that was read while it was not itself
+        used_ns = min(used_ns, most_ns)
     # A job of the baseline was there from the start, even if the agent that saw it then was another.
     since_ns = since.at.monotonic_ns if job.job_id in since.job_cpu_ns else job.first_seen_ns
     present_ns = job.last_seen_ns - max(since_ns, since.at.monotonic_ns)
@@ -243,15 +225,18 @@ def _unknown(reading: DeviceReading, reason: str) -> EnergyEntry:
     return EnergyEntry(reading.component, reading.device, Quality.GAP, None, reason=reason)
 
 
-def _span(since: Baseline, now: NodePass) -> tuple[datetime, int]:
-    """Return the start stamp and the true duration, also when the wall clock was set in between.
+def _span(since: Baseline, now: NodePass) -> tuple[datetime, int, str]:
+    """Return the start stamp, the true duration, and what was wrong with the wall clock in between, if so.
 
     Across a reboot the monotonic clock starts anew and only the wall clock is left to go by.
     """
     wall_us = (now.at.utc - since.at.utc) // timedelta(microseconds=1)
     if since.boot_id != now.boot_id:
-        return min(since.at.utc, now.at.utc), max(0, wall_us)
-    duration_us = (now.at.monotonic_ns - since.at.monotonic_ns) // 1000
-    if abs(wall_us - duration_us) <= 1_000_000:
-        return since.at.utc, duration_us
-    return now.at.utc - timedelta(microseconds=duration_us), duration_us
+        if 0 <= wall_us <= LONGEST_ABSENCE_US:
+            return since.at.utc, wall_us, ""
+        return now.at.utc, 0, f"the clock was set: the last reading is of {since.at.utc:%Y-%m-%d %H:%M} UTC"
+    duration_us = max(0, (now.at.monotonic_ns - since.at.monotonic_ns) // 1000)
+    if abs(wall_us - duration_us) <= CLOCK_SET_US:
+        return since.at.utc, duration_us, ""
+    start = now.at.utc - timedelta(microseconds=duration_us)
+    return start, duration_us, f"the clock was set by {(wall_us - duration_us) / 1e6:+.0f} s"

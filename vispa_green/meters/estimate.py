@@ -14,6 +14,9 @@ from vispa_green.host import Host
 from vispa_green.model import Component, Instant, Meter, Quality
 from vispa_green.settings import number
 
+MOST_CPUS = 1024
+"""Where the node does not say how many it has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -30,11 +33,13 @@ class PowerModel:
     host: Host
     idle_watts: float
     watts_per_core: float
+    max_watts: int
     component: Component = Component.CPU
     device: str = "power-model"
     quality: Quality = Quality.ESTIMATED
     modulus_uj: int | None = None
     gpu_index: int | None = None
+    prompt: bool = True
 
     def read_uj(self, at: Instant) -> int:
         """Return the modelled energy since boot; raise `MeterError` if the CPU time is unreadable."""
@@ -45,4 +50,6 @@ class PowerModel:
 def make(host: Host | None, options: Options) -> Sequence[Meter]:
     """Return the model of a node with the declared powers."""
     assert host is not None
-    return [PowerModel(host, options.idle_watts, options.watts_per_core)]
+    # The model's own maximum, twice: CPU time comes in ticks, and of several of them in short intervals.
+    max_watts = int(2 * (options.idle_watts + options.watts_per_core * (host.cpus() or MOST_CPUS))) + 1
+    return [PowerModel(host, options.idle_watts, options.watts_per_core, max_watts)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -62,6 +62,14 @@ class Meter(Protocol):
     def gpu_index(self) -> int | None:
         """The minor number of the GPU it belongs to, ``None`` for anything else."""
 
+    @property
+    def max_watts(self) -> int:
+        """More than its device can draw, with a margin: a difference above it is a false reading, not energy."""
+
+    @property
+    def prompt(self) -> bool:
+        """Whether it answers at once, as the kernel's files do; any other is read in a thread of its own."""
+
     def read_uj(self, at: Instant) -> int:
         """Return the counter now, in µJ; raise `MeterError` where it cannot be read."""
 
@@ -106,8 +114,14 @@ UNBOUND = Binding()
 class Tracker(Protocol):
     """Finds the jobs of this node and what they use."""
 
-    def jobs(self) -> Mapping[JobId, int]:
-        """Return the cumulative CPU time in ns of every job present now."""
+    def present(self) -> Collection[JobId]:
+        """Return the jobs that are here now. Asked at every look, several times a second: so it must be cheap."""
+
+    def usage(self) -> Mapping[JobId, int]:
+        """Return the cumulative CPU time in ns of the jobs that were present at the last look.
+
+        Jobs that ended since the last call may be among them, with what they used up to their end.
+        """
 
     def binding(self, job_id: JobId) -> Binding:
-        """Return what is known here of a job's hold on the node; asked once for each job."""
+        """Return what is known here of a present job's hold on the node."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from vispa_green.numbers import listed_numbers
+
 
 def environment(procfs: Path, pid: int) -> dict[str, str]:
     """Return the environment a process was started with; empty if it is gone or not ours to read."""
@@ -36,23 +38,17 @@ def members(job_directory: Path) -> Iterator[int]:
 def bound_gpus(procfs: Path, pids: Iterable[int]) -> tuple[int, ...] | None:
     """Return the GPUs that Slurm bound to a job, by its processes; ``None`` if none of them can tell.
 
-    ``SLURM_JOB_GPUS`` holds the global indices (sbatch(1)); ``CUDA_VISIBLE_DEVICES`` may count anew.
+    ``SLURM_JOB_GPUS`` of a batch script and ``SLURM_STEP_GPUS`` of a step hold the global indices (sbatch(1),
+    srun(1)); ``CUDA_VISIBLE_DEVICES`` may count anew. Where neither is set there may still be some.
     """
     for pid in pids:
         variables = environment(procfs, pid)
-        if "SLURM_JOB_GPUS" in variables:
-            return tuple(int(i) for i in variables["SLURM_JOB_GPUS"].split(",") if i.strip().isdigit())
-        if "SLURM_JOB_ID" in variables:
-            return ()
+        for name in ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS"):
+            if name in variables:
+                return listed_numbers(variables[name]) or ()
     return None
 
 
 def cpu_count(cpuset: str) -> int | None:
     """Return how many CPUs a list such as ``0-3,8`` names, ``None`` for an empty one (cpuset(7))."""
-    count = 0
-    for part in cpuset.strip().split(","):
-        first, _, last = part.partition("-")
-        if not first.isdigit():
-            continue
-        count += int(last or first) - int(first) + 1
-    return count or None
+    return len(listed_numbers(cpuset.strip()) or ()) or None

@@ -1,23 +1,25 @@
 """Jobs from Slurm's cgroup v2 directories: ``system.slice/[NODE_]slurmstepd.scope/job_J``.
 
 CPU time is ``usage_usec`` of ``cpu.stat``, which is there even without the cpu controller (kernel,
-``cgroup-v2.rst``). Since Slurm 26.05 the directory may carry a job's SLUID instead of its number; the
-number is then read from the environment of a process in it.
+``cgroup-v2.rst``); that of the scope contains all jobs, ended ones too. Since Slurm 26.05 the directory may
+carry a job's SLUID instead of its number; the number is then read from the environment of a process in it.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from itertools import product
 from pathlib import Path
 
-from vispa_green.host import Host
+from vispa_green.host import Host, read_count, read_small
 from vispa_green.model import Binding, JobId, Tracker
 from vispa_green.registry import NoOptions
 from vispa_green.trackers import _processes
+from vispa_green.trackers._spent import Spent
 
-NUMBERED = re.compile(r"job_(\d+)")
+NUMBERED = re.compile(r"job_([0-9]+)")
 SLUID = re.compile(r"s[0-9A-Z]{10,}")
 
 
@@ -26,54 +28,70 @@ class CgroupV2:
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._directory: dict[JobId, Path] = {}
+        scopes = ("slurmstepd.scope", f"{host.name}_slurmstepd.scope")
+        self._places = [
+            f"{root}/system.slice/{scope}" for root, scope in product((host.cgroup, host.cgroup / "unified"), scopes)
+        ]
+        self._names: dict[str, list[str]] = {}
+        self._directory: dict[JobId, str] = {}
+        self._job_of: dict[str, JobId | None] = {}
+        self._spent = Spent(_usage_ns)
 
-    def jobs(self) -> Mapping[JobId, int]:
-        """Return the CPU time of every job that has a directory now."""
-        known = {path: job_id for job_id, path in self._directory.items()}
-        self._directory = {}
-        found: dict[JobId, int] = {}
-        for directory in self._directories():
-            job_id = known.get(directory) or self._job_id(directory)
-            try:
-                fields = dict(line.split() for line in (directory / "cpu.stat").read_text().splitlines())
-                cpu_ns = int(fields["usage_usec"]) * 1000
-            except (OSError, ValueError, KeyError):  # ended between the listing and the reading
-                continue
-            if job_id is not None:
-                found[job_id] = cpu_ns
-                self._directory[job_id] = directory
-        return found
+    def present(self) -> Collection[JobId]:
+        """Return every job that has a directory now."""
+        names = {scope: found for scope in self._places if (found := _names(scope)) is not None}
+        if names == self._names and None not in self._job_of.values():
+            return self._directory.keys()
+        self._names = names
+        known, self._job_of = self._job_of, {}
+        for path in (f"{scope}/{name}" for scope, found in names.items() for name in found):
+            if path.rpartition("/")[2].startswith(("job_", "s")):
+                self._job_of[path] = known.get(path) or self._job_id(path)
+        self._directory = {job_id: path for path, job_id in self._job_of.items() if job_id is not None}
+        return self._directory.keys()
+
+    def usage(self) -> Mapping[JobId, int]:
+        """Return the CPU time of the jobs, by their own directories and the one above."""
+        return self._spent.usage(list(self._names), self._directory)
 
     def binding(self, job_id: JobId) -> Binding:
         """Return owner, CPUs of the cpuset and GPUs by the job's processes."""
-        directory = self._directory.get(job_id)
-        if directory is None:
+        if job_id not in self._directory:
             return Binding()
+        directory = Path(self._directory[job_id])
         pids = list(_processes.members(directory))
         uids = (_processes.owner(self._host.procfs, pid) for pid in pids)
         uid = next((uid for uid in uids if uid is not None), None)
-        return Binding(uid, self._allocated(directory), _processes.bound_gpus(self._host.procfs, pids))
+        return Binding(uid, _allocated(directory), _processes.bound_gpus(self._host.procfs, pids))
 
-    def _directories(self) -> Iterator[Path]:
-        scopes = ("slurmstepd.scope", f"{self._host.name}_slurmstepd.scope")
-        for root, scope in product((self._host.cgroup, self._host.cgroup / "unified"), scopes):
-            for path in (root / "system.slice" / scope).glob("*"):
-                if NUMBERED.fullmatch(path.name) or SLUID.fullmatch(path.name):
-                    yield path
-
-    def _job_id(self, directory: Path) -> JobId | None:
-        if numbered := NUMBERED.fullmatch(directory.name):
+    def _job_id(self, path: str) -> JobId | None:
+        name = path.rpartition("/")[2]
+        if numbered := NUMBERED.fullmatch(name):
             return numbered[1]
-        pids = _processes.members(directory)
-        names = (_processes.environment(self._host.procfs, pid).get("SLURM_JOB_ID") for pid in pids)
-        return next((name for name in names if name), None)
-
-    def _allocated(self, directory: Path) -> int | None:
-        try:
-            return _processes.cpu_count((directory / "cpuset.cpus").read_text())
-        except OSError:
+        if not SLUID.fullmatch(name):
             return None
+        pids = _processes.members(Path(path))
+        numbers = (_processes.environment(self._host.procfs, pid).get("SLURM_JOB_ID") for pid in pids)
+        return next((number for number in numbers if number), None)
+
+
+def _names(directory: str) -> list[str] | None:
+    try:
+        return os.listdir(directory)  # noqa: PTH208 - at every look, and a Path costs more than the call
+    except OSError:
+        return None
+
+
+def _usage_ns(directory: str) -> int | None:
+    usage_us = read_count(f"{directory}/cpu.stat", b"usage_usec ")
+    return None if usage_us is None else usage_us * 1000
+
+
+def _allocated(directory: Path) -> int | None:
+    try:
+        return _processes.cpu_count(read_small(f"{directory}/cpuset.cpus"))
+    except OSError:
+        return None
 
 
 def make(host: Host | None, options: NoOptions) -> Tracker:

@@ -7,7 +7,7 @@ environment, or lives and dies between two looks, escapes; cgroups have neither 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from vispa_green.host import NS_PER_TICK, Host
@@ -41,9 +41,10 @@ class ProcessEnviron:
         self._owners: dict[ProcessKey, JobId | _Stranger] = {}
         self._alive: dict[ProcessKey, _Process] = {}
         self._retired_ns: dict[JobId, int] = {}
+        self._cpu_ns: dict[JobId, int] = {}
 
-    def jobs(self) -> Mapping[JobId, int]:
-        """Return the CPU time of every job that has a process now."""
+    def present(self) -> Collection[JobId]:
+        """Return every job that has a process now; its CPU time comes with it, there is no cheaper way."""
         alive = self._look()
         pids = {pid for pid, _ in alive}
         for key, process in self._alive.items():
@@ -56,7 +57,12 @@ class ProcessEnviron:
         found = {job: self._retired_ns.get(job, 0) for job in sorted(present)}
         for process in alive.values():
             found[process.job_id] += process.cpu_ns
-        return found
+        self._cpu_ns = found
+        return found.keys()
+
+    def usage(self) -> Mapping[JobId, int]:
+        """Return the CPU time of the jobs as of the last look."""
+        return self._cpu_ns
 
     def binding(self, job_id: JobId) -> Binding:
         """Return owner and GPUs by the job's processes; how many CPUs it has they do not know."""
