@@ -26,9 +26,9 @@ from vispa_green.answers.totals import totals as _totals
 from vispa_green.energy.jobs import JobEnergy
 from vispa_green.energy.parts import EnergyParts
 from vispa_green.errors import UsageError, did_you_mean
-from vispa_green.green.promises import Outcome
 from vispa_green.model import Dimension, GridValue, JobKey
 from vispa_green.session import Session, open_session
+from vispa_green.shifting.promises import Outcome
 from vispa_green.times.local_zone import local_zone
 from vispa_green.times.past import past_time
 from vispa_green.times.slurm_time import finite_duration, parse_time

@@ -18,10 +18,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from vispa_green.errors import DamagedNote, SpoolError
-from vispa_green.green.notes import note_of, note_text
-from vispa_green.green.promises import SUBMITTING
 from vispa_green.model import JobId, Move, Promise
 from vispa_green.printable import printable
+from vispa_green.shifting.notes import note_of, note_text
+from vispa_green.shifting.promises import SUBMITTING
 
 LARGEST_BYTES = 65_536
 MOST_OF_A_USER = 1000

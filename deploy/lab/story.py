@@ -101,15 +101,22 @@ class Story:
         ledger.facts.append(self.cluster, facts, datetime(2026, 11, 22, tzinfo=UTC))
         ledger.close()
 
-    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run the installed command line."""
+    def run(
+        self, *arguments: str, before: Sequence[str] = (), **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the installed command line, with ``before`` in front of it."""
         program = Path(sys.executable).with_name("vispa-green")
         return subprocess.run(
-            [program, *arguments, "--config", str(self.config)],
+            [*before, program, *arguments, "--config", str(self.config)],
             capture_output=True,
             check=False,
             text=True,
-            env={**os.environ, "TZ": "Europe/Berlin", **environment},
+            env={
+                **os.environ,
+                "TZ": "Europe/Berlin",
+                "VISPA_GREEN_STATE": str(self.directory / "state"),
+                **environment,
+            },
         )
 
 

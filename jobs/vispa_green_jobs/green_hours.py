@@ -17,11 +17,11 @@ from pathlib import Path
 
 from vispa_green.answers.grid import ledger_of, what_is_known
 from vispa_green.errors import NotCovered
-from vispa_green.green.planning import PREFERENCE
-from vispa_green.green.promises import PAUSING
-from vispa_green.green.stretches import PausableWork, Stretch, stretches
 from vispa_green.model import Promise, Signal
 from vispa_green.session import Session
+from vispa_green.shifting.planning import PREFERENCE
+from vispa_green.shifting.promises import PAUSING
+from vispa_green.shifting.stretches import PausableWork, Stretch, stretches
 from vispa_green.times.local_zone import local_zone
 from vispa_green.times.slurm_time import finite_duration, parse_duration, parse_time
 from vispa_green.times.time_limit import within

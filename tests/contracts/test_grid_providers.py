@@ -12,8 +12,8 @@ from tests.contracts.grid_day import END, NOW, T0
 from tests.contracts.standing_in import stand_in_of
 from vispa_green.energy.carbon import GridSignal
 from vispa_green.errors import GridError
-from vispa_green.grid import PROVIDERS
 from vispa_green.model import GridProvider, Quantity
+from vispa_green.providers import PROVIDERS
 
 
 @pytest.fixture(params=PROVIDERS.names())

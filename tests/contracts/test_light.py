@@ -24,7 +24,7 @@ print(json.dumps(sorted({module.partition(".")[0] for module in sys.modules})))
 
 
 @pytest.mark.parametrize(
-    "package", ["agent", "cli", "doctor", "gsbatch", "reports", "run", "slurm", "grid", "meters", "trackers"]
+    "package", ["agent", "cli", "doctor", "gsbatch", "reports", "run", "slurm", "providers", "meters", "trackers"]
 )
 def test_importing_it_imports_nothing_heavy(package: str) -> None:
     done = subprocess.run(

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 KINDS = {
     "foreign_meter": "vispa_green.meters",
     "foreign_tracker": "vispa_green.trackers",
-    "foreign_grid": "vispa_green.grid",
+    "foreign_grid": "vispa_green.providers",
     "foreign_policy": "vispa_green.policies",
     "foreign_model": "vispa_green.attribution",
     "foreign_idle": "vispa_green.idle_policies",

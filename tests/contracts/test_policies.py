@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from tests.contracts.standing_in import tables_of
 from vispa_green.energy.carbon import GridSignal
 from vispa_green.errors import NotCovered
-from vispa_green.green.outlook import CpuClaim, QueueOutlook, outlook
 from vispa_green.model import GridKind, GridValue, JobRequest, Quantity
 from vispa_green.policies import POLICIES
 from vispa_green.policies.capped_delay import CAP, CappedDelay
 from vispa_green.policies.lowest_slots import LowestSlots
 from vispa_green.policies.threshold import Options
+from vispa_green.shifting.outlook import CpuClaim, QueueOutlook, outlook
 
 T0 = datetime(2026, 6, 1, tzinfo=UTC)
 

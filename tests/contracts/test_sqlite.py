@@ -149,3 +149,31 @@ def test_sqlite_says_what_to_do_where_the_newest_part_cannot_be_read(site: Path)
 def test_sqlite_says_when_the_ledger_may_not_be_read_at_all(site: Path, closed: str) -> None:
     with reader_of(site, **{closed: 0}), pytest.raises(LedgerError, match="Permission denied"):
         open_ledger(url_of(site), read_only=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE job_quarter SET busy_uj = busy_uj + 1",
+        "UPDATE job_quarter SET idle_uj = idle_uj - 1",
+        "UPDATE job_total SET busy_uj = busy_uj + 1",
+        "UPDATE owner_day SET busy_uj = busy_uj + 1",
+        "UPDATE owner_day SET owner = 'eve'",
+        "UPDATE node_quarter SET jobs_uj = jobs_uj + 1",
+        "UPDATE node_quarter SET measured_uj = measured_uj + 1, idle_uj = idle_uj + 1",
+        "DELETE FROM node_quarter",
+        "DELETE FROM job_total",
+        "DELETE FROM job_quarter",
+        "DROP TRIGGER job_share_kept; UPDATE job_share SET busy_uj = busy_uj + 1",
+        "DROP TRIGGER job_share_held; DELETE FROM job_share",
+    ],
+)
+def test_one_microjoule_that_is_not_where_it_belongs_is_told(tmp_path: Path, change: str) -> None:
+    ledger = open_ledger(url_of(tmp_path), create=True)
+    ledger.energy.append(ORIGIN, spooled(1, 2), START)
+    assert ledger.energy.verify() == []
+    connection = sqlite3.connect(tmp_path / "ledger.sqlite")
+    connection.executescript(change)
+    connection.close()
+    assert ledger.energy.verify() != []
+    ledger.close()

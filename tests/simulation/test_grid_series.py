@@ -13,9 +13,9 @@ from vispa_green_sim.grid import GridClock, GridSeries, from_csv
 
 from tests.simulation.traces import data
 from vispa_green.errors import NotCovered
-from vispa_green.green.planning import Wish
 from vispa_green.model import Quantity
 from vispa_green.policies import POLICIES
+from vispa_green.shifting.planning import Wish
 
 CO2 = Quantity.CARBON_INTENSITY
 HOUR = 3600

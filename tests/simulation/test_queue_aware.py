@@ -22,10 +22,10 @@ from vispa_green_sim.workload import Workload
 
 from tests.simulation.traces import KTH, made, trace
 from vispa_green.energy.carbon import GridSignal
-from vispa_green.green.outlook import LIMIT_USED, CpuClaim, outlook
 from vispa_green.model import GridKind, GridValue, JobRequest, Policy, Quantity
 from vispa_green.policies.best_mean import BestMean
 from vispa_green.policies.queue_aware import QueueAware
+from vispa_green.shifting.outlook import LIMIT_USED, CpuClaim, outlook
 
 T0 = datetime(2025, 6, 2, tzinfo=UTC)
 CPUS = 16

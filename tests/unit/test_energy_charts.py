@@ -16,9 +16,9 @@ from lab import gridserver as lab
 from vispa_green.answers.grid import what_is_known
 from vispa_green.config import Config, parse
 from vispa_green.errors import GridDataError, GridUnavailable
-from vispa_green.grid import PROVIDERS
 from vispa_green.ledgers import open_ledger
 from vispa_green.model import GridKind, GridValue, Quantity
+from vispa_green.providers import PROVIDERS
 
 CO2, SHARE = Quantity.CARBON_INTENSITY, Quantity.RENEWABLE_SHARE
 T0 = datetime(2026, 6, 1, tzinfo=UTC)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import pwd
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -93,6 +95,36 @@ def test_jobs_are_named_as_with_sacct(told: Story, asked: str, found: str) -> No
 def test_the_whole_run_counts_whatever_the_span(told: Story) -> None:
     job = jobs(told, "-S", "2026-11-20T10:40", "-E", "2026-11-20T10:50")["12"]
     assert job["energy_uj"] == 1_320_000_000
+
+
+TIMES = ("2026-11-20T09:59:59", "2026-11-20T10:07", "2026-11-20T10:15", "2026-11-20T10:40:01", "2026-11-20T12:00:30")
+
+
+def joules(story: Story, *arguments: str) -> Counter[str]:
+    """Return the energy in µJ by job."""
+    return +Counter({job: row["energy_uj"] or 0 for job, row in jobs(story, "-a", *arguments).items()})
+
+
+@pytest.mark.parametrize("sums", [("-T",), ("--by", "job")], ids=" ".join)
+def test_adjacent_times_add_up_to_their_union_and_no_job_counts_twice(told: Story, sums: tuple[str, ...]) -> None:
+    def within(start: str, end: str) -> Counter[str]:
+        if sums == ("-T",):
+            return joules(told, "-T", "-S", start, "-E", end)
+        done = told.run("energy", "-a", "--by", "job", "--json", "-S", start, "-E", end)
+        return +Counter({row["job_id"]: row["energy_uj"] for row in json.loads(done.stdout)["totals"]})
+
+    pieces: Counter[str] = Counter()
+    for start, end in pairwise(TIMES):
+        pieces += within(start, end)
+    assert pieces == within(TIMES[0], TIMES[-1])
+    assert pieces["12"] == 1_320_000_000
+    assert sum(within("2026-11-20", "2026-11-21").values()) == 1_320_000_000 + 10 + 123
+
+
+def test_without_truncation_every_span_tells_whole_runs(told: Story) -> None:
+    whole = joules(told, "-S", "2026-11-20")["12"]
+    for start, end in pairwise(TIMES[:4]):
+        assert joules(told, "-S", start, "-E", end)["12"] == whole
 
 
 def test_accounts_restrict(told: Story) -> None:

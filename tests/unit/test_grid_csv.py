@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from vispa_green.providers.csv import CsvProvider
 
 from vispa_green.errors import GridDataError, GridUnavailable
-from vispa_green.grid.csv import CsvProvider
 from vispa_green.model import GridValue, Quantity
 
 T0 = datetime(2026, 6, 1, tzinfo=UTC)

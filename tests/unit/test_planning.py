@@ -9,9 +9,9 @@ import pytest
 
 from vispa_green.energy.carbon import GridSignal
 from vispa_green.errors import NotCovered, UsageError
-from vispa_green.green.planning import Plan, Wish, plan
 from vispa_green.model import GridKind, GridValue, Quantity
 from vispa_green.policies import POLICIES
+from vispa_green.shifting.planning import Plan, Wish, plan
 
 T0 = datetime(2026, 6, 1, tzinfo=UTC)
 CO2, SHARE = Quantity.CARBON_INTENSITY, Quantity.RENEWABLE_SHARE

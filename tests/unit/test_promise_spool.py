@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vispa_green.errors import DamagedNote, SlurmError, SpoolError
-from vispa_green.green.notes import note_of, note_text
 from vispa_green.model import Move, Promise, Quantity
 from vispa_green.promise_spool import MOST_OF_A_USER, PATIENCE, JobOwner, Notes, collect, keep, own_notes
+from vispa_green.shifting.notes import note_of, note_text
 
 NOW = datetime.now(UTC)  # noqa: TID251 - files get their times from the machine's clock
 HOUR = timedelta(hours=1)

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vispa_green.energy.carbon import GridSignal
-from vispa_green.green.promises import PAUSING, Verdict, belongs, in_one_piece, is_of, outcome
 from vispa_green.model import (
     Component,
     GridKind,
@@ -27,6 +26,7 @@ from vispa_green.model import (
     Quality,
     Quantity,
 )
+from vispa_green.shifting.promises import PAUSING, Verdict, belongs, in_one_piece, is_of, outcome
 from vispa_green.times.local_zone import local_zone, zone_name
 
 T0 = datetime(2026, 6, 1, tzinfo=UTC)

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from vispa_green.answers.queue import QueueSeen
 from vispa_green.energy.carbon import GridSignal
 from vispa_green.errors import NotCovered
-from vispa_green.green.outlook import CpuClaim, QueueOutlook, outlook
-from vispa_green.green.promises import PAUSING
-from vispa_green.green.replanning import MIN_GAIN, MIN_SHIFT, ROUNDING, Decision, Held, LeftAlone, decide, held
 from vispa_green.model import GridKind, GridValue, Move, Promise, Quantity, QueueEntry, Signal
 from vispa_green.policies import POLICIES
 from vispa_green.policies.best_mean import BestMean
 from vispa_green.policies.capped_delay import CAP, CappedDelay
+from vispa_green.shifting.outlook import CpuClaim, QueueOutlook, outlook
+from vispa_green.shifting.promises import PAUSING
+from vispa_green.shifting.replanning import MIN_GAIN, MIN_SHIFT, ROUNDING, Decision, Held, LeftAlone, decide, held
 
 T0 = datetime(2026, 6, 1, 12, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)

@@ -127,12 +127,12 @@ def test_where_the_site_takes_nothing_it_is_measured_into_ones_own_place(
 ) -> None:
     """The site's spool is root's, its ledger may be read: what an ordinary user of a cluster finds."""
     assert run(environment, *SAYS).returncode == 7
-    own = tmp_path / "own"
+    own, nowhere = tmp_path / "own", tmp_path / "no" / "way"
     places = (tmp_path / "ledger.sqlite", tmp_path / "spool", tmp_path)
     for path in places:
         path.chmod(0o555 if path.is_dir() else 0o444)
     done = subprocess.run(
-        [*CONFINED, PROGRAM, "run", "--json", *SAYS], env=environment | {"VISPA_GREEN_STATE": "/tmp/nowhere/below"},
+        [*CONFINED, PROGRAM, "run", "--json", *SAYS], env=environment | {"VISPA_GREEN_STATE": str(nowhere)},
         capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     tmp_path.chmod(0o755)

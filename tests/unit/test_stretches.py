@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from vispa_green.energy.carbon import GridSignal
-from vispa_green.green.stretches import PausableWork, Stretch, Terms, cheapest, stretches
 from vispa_green.model import GridKind, GridValue, Quantity
+from vispa_green.shifting.stretches import PausableWork, Stretch, Terms, cheapest, stretches
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 CO2, SHARE = Quantity.CARBON_INTENSITY, Quantity.RENEWABLE_SHARE

@@ -10,7 +10,6 @@ from vispa_green.access import Principal, Role, narrowed
 from vispa_green.errors import SlurmError
 from vispa_green.model import Selection
 from vispa_green.session import Session
-from vispa_green.slurm import commands, privacy
 
 
 def user_name(uid: int) -> str:
@@ -52,6 +51,8 @@ def for_asker(session: Session, selection: Selection) -> Selection:
 
 
 def _as_slurm_sees(session: Session, principal: Principal) -> Principal:
+    from vispa_green.slurm import commands, privacy
+
     settings = session.config.slurm
     if session.config.access.others == "never" or not settings.enabled or not commands.available():
         return principal

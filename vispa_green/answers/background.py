@@ -37,9 +37,11 @@ def completed(
 
     Returns warnings, and what is known if anybody was asked.
     """
+    if not session.config.grid.providers:
+        return (), None
     found = (ledger.grid.unmeasured(quantity, start, end) for quantity in Quantity)
     missing = [span for span in found if span is not None]
-    if not missing or not session.config.grid.providers:
+    if not missing:
         return (), None
     first, last = min(begin for begin, _ in missing), max(until for _, until in missing)
     known = what_is_known(first, last, config=session.config, ledger=ledger, now=session.now.utc)

@@ -8,12 +8,12 @@ from datetime import timedelta
 
 from vispa_green.answers.asking import for_asker, who_asks
 from vispa_green.answers.grid import ledger_of, what_is_known
-from vispa_green.answers.jobs import JobChoice, asked_slurm, is_about, kept
+from vispa_green.answers.jobs import JobChoice, asked_slurm, by_number, is_about, kept
 from vispa_green.answers.promises import known_promises
 from vispa_green.errors import LedgerMissing, UsageError
-from vispa_green.green.promises import Outcome, is_of, outcome
 from vispa_green.model import GridKind, JobAccount, JobKey, Ledger, Move, Promise, Selection
 from vispa_green.session import Session
+from vispa_green.shifting.promises import Outcome, is_of, outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +77,17 @@ def _accounts(
     doubts = kept(ledger, session, fresh)
     accounts = ledger.energy.jobs(Selection(job_ids=ids))
     cluster = session.config.cluster.name
-    found = []
+    unseen, found = by_number(fresh), []
     for account in accounts:
-        fact = next((fact for fact in fresh if is_about(fact, account, cluster)), account.fact)
-        found.append(replace(account, fact=fact))
-    unseen = [fact for fact in fresh if not any(is_about(fact, account, cluster) for account in accounts)]
-    found += [JobAccount(JobKey(cluster, fact.job_id, fact.submit), fact, fact.uid) for fact in unseen]
+        namesakes = unseen.get(account.key.job_id, [])
+        own = [fact for fact in namesakes if is_about(fact, account, cluster)]
+        found.append(replace(account, fact=own[0] if own else account.fact))
+        unseen[account.key.job_id] = [fact for fact in namesakes if fact not in own]
+    found += [
+        JobAccount(JobKey(cluster, fact.job_id, fact.submit), fact, fact.uid)
+        for facts in unseen.values()
+        for fact in facts
+    ]
     return found, (*warnings, *doubts)
 
 

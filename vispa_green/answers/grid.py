@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from vispa_green.config import Config, GridSection
 from vispa_green.energy.carbon import GridSignal
 from vispa_green.errors import GridError, LedgerError, VispaGreenError
-from vispa_green.grid import PROVIDERS
 from vispa_green.model import GridKind, GridValue, Ledger, Quantity
+from vispa_green.providers import PROVIDERS
 from vispa_green.session import Session
 
 FORESIGHT = timedelta(hours=48)
@@ -52,6 +52,7 @@ def what_is_known(
     """
     values, warnings = _stored(ledger, start, end)
     if always_ask or _is_wanting(values, start, end, now, config.grid):
+        _prefer(ledger, config.grid.providers)
         for name in config.grid.providers:
             if not always_ask and _was_just_asked(ledger, name, start, end, now, config.grid):
                 continue
@@ -161,6 +162,15 @@ def _missing(name: str, fetched: Sequence[GridValue]) -> list[str]:
     if not present:
         return [f"{name}: has nothing for this time"]
     return [f"{name}: no {quantity}" for quantity in Quantity if quantity not in present]
+
+
+def _prefer(ledger: Ledger | None, sources: Sequence[str]) -> None:
+    if ledger is None:
+        return
+    try:
+        ledger.grid.prefer(sources)
+    except LedgerError:
+        return
 
 
 def _store(

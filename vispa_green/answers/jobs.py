@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -11,10 +12,8 @@ from vispa_green.answers.asking import for_asker, user_name, user_number
 from vispa_green.answers.background import with_grid
 from vispa_green.energy.jobs import ChargedSpan, JobEnergy, charged_spans, job_energies, runs_of
 from vispa_green.errors import LedgerError, LedgerMissing, SlurmError
-from vispa_green.model import JobAccount, JobFact, JobKey, Ledger, Selection
+from vispa_green.model import JobAccount, JobFact, JobId, JobKey, Ledger, Selection
 from vispa_green.session import Session
-from vispa_green.slurm import commands
-from vispa_green.slurm.jobs import JobQuery, believed, job_facts, matches
 
 REQUEUE = timedelta(hours=1)
 """As in `vispa_green.ledgers`: a later submission of a number soon after its last sight is a requeue's."""
@@ -91,9 +90,9 @@ def jobs(session: Session, choice: JobChoice) -> JobAnswer:
         selection = for_asker(session, choice.selection)
         whole = not choice.truncate
         accounts = ledger.energy.jobs(selection, whole=whole)
-        credible = believed(fresh or (), _uids_seen(accounts))
-        warnings += () if doubts else credible.faults
-        accounts = _overlaid(session, accounts, credible.records, choice, selection)
+        credible, strange = _credible(fresh or (), accounts)
+        warnings += () if doubts else strange
+        accounts = _overlaid(session, accounts, credible, choice, selection)
         accounts, missing = with_grid(session, ledger, selection, accounts, whole=whole)
         spans = _spans(ledger, accounts)
     finally:
@@ -105,7 +104,12 @@ def jobs(session: Session, choice: JobChoice) -> JobAnswer:
 
 def asked_slurm(session: Session, choice: JobChoice, warnings: list[str]) -> list[JobFact] | None:
     """Return what Slurm knows of the chosen jobs, ``None`` where it is not asked or does not answer."""
-    if not session.config.slurm.enabled or not commands.available():
+    if not session.config.slurm.enabled:
+        return None
+    from vispa_green.slurm import commands
+    from vispa_green.slurm.jobs import JobQuery, job_facts
+
+    if not commands.available():
         return None
     query = JobQuery(choice.job_ids, choice.users, choice.accounts, choice.start, choice.end)
     try:
@@ -125,18 +129,26 @@ def kept(ledger: Ledger, session: Session, facts: Sequence[JobFact]) -> tuple[st
         return ()  # most users may only read their site's ledger
 
 
-def _uids_seen(accounts: Sequence[JobAccount]) -> Callable[[JobFact], int | None]:
-    """Return what tells under whom agents saw the job of a fact run."""
+def _credible(facts: Sequence[JobFact], accounts: Sequence[JobAccount]) -> tuple[Sequence[JobFact], Sequence[str]]:
+    """Return the facts whose user is the one under whom agents saw the job run, and a sentence for each other."""
+    if not facts:
+        return (), ()
+    from vispa_green.slurm.jobs import believed
 
-    def seen(fact: JobFact) -> int | None:
-        for account in accounts:
-            if account.key.job_id == fact.job_id and account.stays and fact.submit is not None:
-                last = max(stay.end for stay in account.stays)
-                if (account.key.submitted or fact.submit) <= fact.submit <= last + REQUEUE:
-                    return account.uid
+    seen: defaultdict[JobId, list[JobAccount]] = defaultdict(list)
+    for account in accounts:
+        if account.stays:
+            seen[account.key.job_id].append(account)
+
+    def uid_of(fact: JobFact) -> int | None:
+        for account in seen[fact.job_id]:
+            last = max(stay.end for stay in account.stays)
+            if fact.submit and (account.key.submitted or fact.submit) <= fact.submit <= last + REQUEUE:
+                return account.uid
         return None
 
-    return seen
+    answer = believed(facts, uid_of)
+    return answer.records, answer.faults
 
 
 def _overlaid(
@@ -148,17 +160,27 @@ def _overlaid(
 ) -> list[JobAccount]:
     """Lay what Slurm says now over what was kept; an old word on a job that was yet to start is void."""
     cluster = session.config.cluster.name
-    left = {id(fact): fact for fact in fresh}
+    left = by_number(fresh)
     found: list[JobAccount] = []
     for account in accounts:
-        fact = next((f for f in left.values() if is_about(f, account, cluster)), None)
+        namesakes = left.get(account.key.job_id, [])
+        fact = next((f for f in namesakes if is_about(f, account, cluster)), None)
         if fact is not None:
-            del left[id(fact)]
+            namesakes.remove(fact)
             account = replace(account, fact=fact)  # noqa: PLW2901 - the same account, with what is known now
         if fact is not None or account.stays or (account.fact is not None and account.fact.start is not None):
             found.append(account)
-    unknown = [fact for fact in left.values() if _is_wanted(choice, fact) and _is_for(selection, fact)]
+    rest = (fact for namesakes in left.values() for fact in namesakes)
+    unknown = [fact for fact in rest if _is_wanted(choice, fact) and _is_for(selection, fact)]
     return [*found, *(JobAccount(JobKey(cluster, fact.job_id, fact.submit), fact, fact.uid) for fact in unknown)]
+
+
+def by_number(facts: Iterable[JobFact]) -> dict[JobId, list[JobFact]]:
+    """Return facts by job id; a cluster's year has too many to look through all of them for each job."""
+    found: defaultdict[JobId, list[JobFact]] = defaultdict(list)
+    for fact in facts:
+        found[fact.job_id].append(fact)
+    return dict(found)
 
 
 def is_about(fact: JobFact, account: JobAccount, cluster: str) -> bool:
@@ -178,6 +200,8 @@ def is_about(fact: JobFact, account: JobAccount, cluster: str) -> bool:
 
 
 def _is_wanted(choice: JobChoice, fact: JobFact) -> bool:
+    from vispa_green.slurm.jobs import matches
+
     conditions = (
         not choice.users or fact.user in choice.selection.users,
         not choice.accounts or fact.account in choice.accounts,

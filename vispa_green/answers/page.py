@@ -11,9 +11,9 @@ from vispa_green.answers.green import GreenAnswer, green_of
 from vispa_green.answers.jobs import JobChoice, jobs, open_account
 from vispa_green.energy.carbon import GridSignal
 from vispa_green.energy.jobs import JobEnergy
-from vispa_green.green.promises import last_planned
 from vispa_green.model import BalanceRow, JobPosting, NodeEnergy, Quantity, Selection
 from vispa_green.session import Session
+from vispa_green.shifting.promises import last_planned
 
 
 @dataclass(frozen=True, slots=True)

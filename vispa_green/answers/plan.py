@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 from vispa_green.answers.grid import known_of
 from vispa_green.answers.queue import what_lies_ahead
-from vispa_green.green.planning import Plan, Wish
-from vispa_green.green.planning import plan as make_plan
 from vispa_green.policies import POLICIES
 from vispa_green.session import Session
+from vispa_green.shifting.planning import Plan, Wish
+from vispa_green.shifting.planning import plan as make_plan
 from vispa_green.times.slurm_time import finite_duration
 
 

@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from vispa_green.errors import SpoolError
-from vispa_green.green.promises import SUBMITTING
 from vispa_green.model import JobFact, JobId, Ledger, Move, Promise, Selection
 from vispa_green.promise_spool import JobOwner, Notes, check_writable, collect, keep, own_notes
 from vispa_green.session import Session
+from vispa_green.shifting.promises import SUBMITTING
 
 
 def keep_note(session: Session, note: Promise | Move) -> None:

@@ -12,8 +12,6 @@ from vispa_green.answers.promises import MoveKeeper, collect_promises, known_pro
 from vispa_green.answers.queue import QueueSeen, queue_seen
 from vispa_green.config import Config
 from vispa_green.errors import LedgerError, SlurmError, SpoolError, UnknownPlugin, UsageError, VispaGreenError
-from vispa_green.green.promises import belongs
-from vispa_green.green.replanning import Decision, Held, LeftAlone, decide, held
 from vispa_green.model import (
     Instant,
     JobId,
@@ -27,6 +25,8 @@ from vispa_green.model import (
 )
 from vispa_green.policies import POLICIES
 from vispa_green.session import Session
+from vispa_green.shifting.promises import belongs
+from vispa_green.shifting.replanning import Decision, Held, LeftAlone, decide, held
 from vispa_green.slurm.begin import set_begin
 from vispa_green.slurm.squeue import entries
 

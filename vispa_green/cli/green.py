@@ -12,9 +12,9 @@ import click
 from vispa_green.answers.green import green
 from vispa_green.cli._options import config_option, json_option
 from vispa_green.cli._output import UNIT, print_json, rounded, span_words, stamp, warn
-from vispa_green.green.promises import Outcome, Verdict
 from vispa_green.model import Move
 from vispa_green.session import open_session
+from vispa_green.shifting.promises import Outcome, Verdict
 from vispa_green.times.local_zone import local_zone
 
 

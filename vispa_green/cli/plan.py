@@ -12,8 +12,8 @@ import click
 from vispa_green.answers.plan import plan
 from vispa_green.cli._options import config_option, json_option
 from vispa_green.cli._output import UNIT, print_json, rounded, span_words, stamp, warn
-from vispa_green.green.planning import GridMeans, Plan, Wish
 from vispa_green.session import open_session
+from vispa_green.shifting.planning import GridMeans, Plan, Wish
 from vispa_green.times.local_zone import local_zone
 from vispa_green.times.slurm_time import finite_duration, parse_time
 

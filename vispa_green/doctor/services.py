@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from vispa_green.doctor.findings import Finding, Level
 from vispa_green.errors import SlurmError, VispaGreenError
-from vispa_green.grid import PROVIDERS
+from vispa_green.providers import PROVIDERS
 from vispa_green.session import Session
 from vispa_green.slurm import commands
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from vispa_green.model import UJ_PER_KWH, Component, Quality, Quantity, Weighted
 
+_NOTHING = dict.fromkeys(Component, 0)
 _SEVERITY = (Quality.MEASURED, Quality.ESTIMATED, Quality.GAP)
 
 
@@ -57,7 +58,7 @@ class EnergyParts:
 
 def energy_parts(charged: Iterable[Charged]) -> EnergyParts:
     """Sum by component; idle energy is a part of its own, whatever it was measured in."""
-    busy = dict.fromkeys(Component, 0)
+    busy = dict(_NOTHING)
     idle = 0
     for one in charged:
         busy[one.component] += one.busy_uj

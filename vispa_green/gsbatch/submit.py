@@ -16,7 +16,6 @@ from vispa_green import host
 from vispa_green.answers.grid import ledger_of, what_is_known
 from vispa_green.answers.promises import keep_note
 from vispa_green.errors import UsageError
-from vispa_green.green.planning import Plan, Wish, plan
 from vispa_green.gsbatch import sbatch
 from vispa_green.gsbatch.argv import CommandLine, Wishes
 from vispa_green.gsbatch.length import job_length
@@ -26,6 +25,7 @@ from vispa_green.inherited import restore_environment
 from vispa_green.model import Outlook, Policy, Promise, Quantity
 from vispa_green.policies import POLICIES
 from vispa_green.session import Session, open_session
+from vispa_green.shifting.planning import Plan, Wish, plan
 from vispa_green.times.local_zone import local_zone
 from vispa_green.times.slurm_time import finite_duration, parse_time
 from vispa_green.times.time_limit import within

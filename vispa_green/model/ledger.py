@@ -177,6 +177,9 @@ class GridBook(Protocol):
     def unmeasured(self, quantity: Quantity, start: datetime, end: datetime) -> tuple[datetime, datetime] | None:
         """Return from when to when quarter-hours of a span have no measured value, ``None`` if all have one."""
 
+    def prefer(self, sources: Sequence[str]) -> None:
+        """Keep which source counts where several tell of a time, the best first; all sums follow."""
+
     def asked(self, source: str, start: datetime, end: datetime, at: datetime) -> None:
         """Keep that a source was asked for a span, whatever it answered."""
 

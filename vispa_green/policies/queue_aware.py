@@ -21,7 +21,6 @@ from enum import Enum
 from itertools import pairwise
 from typing import NamedTuple
 
-from vispa_green.green.outlook import LIMIT_USED
 from vispa_green.host import Host
 from vispa_green.model import GreenWindow, JobRequest, Outlook, Policy, Quantity, Signal
 from vispa_green.policies._windows import (
@@ -37,6 +36,7 @@ from vispa_green.policies._windows import (
 )
 from vispa_green.policies.best_mean import BestMean
 from vispa_green.registry import NoOptions
+from vispa_green.shifting.outlook import LIMIT_USED
 
 PRICE: Mapping[Quantity, float] = {Quantity.CARBON_INTENSITY: 2.5, Quantity.RENEWABLE_SHARE: 0.35}
 """What an hour of waiting must save: so much less of the signal, in its unit, for the whole busy machine's hour.

@@ -12,10 +12,10 @@ from vispa_green.answers.page import ClusterAnswer
 from vispa_green.energy.carbon import GridSignal
 from vispa_green.energy.parts import energy_parts
 from vispa_green.energy.power import CARRIED, IDLE, OTHERS, SYSTEM, NodePower, node_powers
-from vispa_green.green.promises import Outcome
 from vispa_green.model import Promise, Quantity
 from vispa_green.reports.plots import aligned_panels, calm, local_dates, svg_text
 from vispa_green.reports.render import template
+from vispa_green.shifting.promises import Outcome
 from vispa_green.times.local_zone import zone_name
 from vispa_green.units import percent_text
 

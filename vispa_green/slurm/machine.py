@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from vispa_green.green.outlook import CpuClaim, QueueOutlook, outlook
 from vispa_green.model import JobId, QueueEntry
 from vispa_green.numbers import whole_number
+from vispa_green.shifting.outlook import CpuClaim, QueueOutlook, outlook
 from vispa_green.slurm.commands import run
 from vispa_green.slurm.records import Answer, told
 from vispa_green.slurm.squeue import entries

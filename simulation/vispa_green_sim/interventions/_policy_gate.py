@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import accumulate
 
-from vispa_green.green.outlook import CpuClaim, QueueOutlook, outlook
 from vispa_green.model import JobRequest, Policy
+from vispa_green.shifting.outlook import CpuClaim, QueueOutlook, outlook
 from vispa_green_sim.forecasts import Forecasts
 from vispa_green_sim.gate import QueueView
 from vispa_green_sim.workload import Workload

@@ -61,3 +61,9 @@ def remember(database: sqlite3.Connection, key: str, value: str) -> None:
         "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         (key, value),
     )
+
+
+def row_id(database: sqlite3.Connection, table: str, name: str) -> int:
+    """Return the number of a name in one of the tables of names, giving it one where it is new."""
+    query = f"INSERT INTO {table} (name) VALUES (?) ON CONFLICT (name) DO UPDATE SET name = name RETURNING id"
+    return int(database.execute(query, (name,)).fetchone()[0])

@@ -6,14 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, tzinfo
 
-from vispa_green.ledgers._sqlite import pruning, verifying
 from vispa_green.ledgers._sqlite.codec import COMPONENTS, FACT_COLUMNS, QUALITIES, fact_of, us, utc
 from vispa_green.ledgers._sqlite.connection import Connection
 from vispa_green.ledgers._sqlite.selecting import charged, chosen
 from vispa_green.ledgers._sqlite.totals import made_totals
 from vispa_green.ledgers._sqlite.weighting import weighted_by_job
+from vispa_green.ledgers._sqlite.wide import joined, limbs
 from vispa_green.ledgers._sqlite.windows import Window, postings_of, sums_in
-from vispa_green.ledgers._sqlite.writing import IntervalWriter
 from vispa_green.model import (
     BalanceRow,
     Component,
@@ -32,9 +31,6 @@ from vispa_green.model import (
     Total,
 )
 
-LIMB = 1_000_000_000
-"""Sums of a site pass 2⁶³ µJ (2.56 GWh), so they are made in two limbs of this base and put together in Python."""
-
 
 class SqliteEnergy:
     """An `EnergyBook` in a SQLite file."""
@@ -44,6 +40,8 @@ class SqliteEnergy:
 
     def append(self, origin: Origin, intervals: Sequence[SpooledInterval], received: datetime) -> int:
         """Add what is not there yet, with its roll-ups, all or nothing; return how many were new."""
+        from vispa_green.ledgers._sqlite.writing import IntervalWriter  # who only asks need not wait for it
+
         with self._db.transaction() as database:
             writer = IntervalWriter(database, origin, self._db.zone())
             added = sum(writer.add(item, us(received)) for item in intervals)
@@ -55,19 +53,20 @@ class SqliteEnergy:
         # The jobs' part is summed by itself, so that a lost or doubled share would show here.
         rows = self._db.read(
             f"""
-            WITH charged AS (SELECT node_id, component, {_limbs("busy_uj")}, {_limbs("idle_uj")}
+            WITH charged AS (SELECT node_id, component, {limbs("busy_uj", "idle_uj")}
                              FROM job_quarter GROUP BY node_id, component)
-            SELECT n.name, q.component, {_limbs("q.measured_uj")}, {_limbs("q.jobs_uj")}, {_limbs("q.idle_uj")},
-                   {_limbs("q.system_uj")}, q.contained, c.*
+            SELECT n.name, q.component, {limbs("q.measured_uj", "q.jobs_uj", "q.idle_uj", "q.system_uj")},
+                   q.contained, c.*
             FROM node_quarter q JOIN node n ON n.id = q.node_id
             LEFT JOIN charged c ON c.node_id = q.node_id AND c.component = q.component AND q.contained = 0
             GROUP BY q.node_id, q.component, q.contained ORDER BY n.name, q.component
             """
         )
         found: dict[tuple[str, int], list[int]] = {}
-        for node, component, *limbs, contained, _, _, busy_high, busy_low, idle_high, idle_low in rows:
-            measured, jobs, idle, system = (_joined(*limbs[i : i + 2]) for i in range(0, 8, 2))
-            charged = jobs if contained else _joined(busy_high, busy_low) + _joined(idle_high, idle_low)
+        for node, component, *values in rows:
+            posted, contained, shares = values[:8], values[8], values[11:]
+            measured, jobs, idle, system = joined(posted)
+            charged = jobs if contained else sum(joined(shares))
             sums = found.setdefault((node, component), [0, 0, 0, 0])
             for i, energy_uj in enumerate((measured, charged, idle, system)):
                 sums[i] += energy_uj
@@ -75,14 +74,20 @@ class SqliteEnergy:
 
     def verify(self) -> list[str]:
         """Return every disagreement between rows and roll-ups as a sentence."""
+        from vispa_green.ledgers._sqlite import verifying
+
         return verifying.disagreements(self._db)
 
     def prune(self, before: datetime) -> Pruned:
         """Take out the raw rows of whole quarter-hours that ended before."""
+        from vispa_green.ledgers._sqlite import pruning
+
         return pruning.prune(self._db, before)
 
     def node_energy(self, start: datetime, end: datetime) -> Iterable[NodeEnergy]:
         """Yield what nodes measured in the intervals that overlap ``[start, end)``, in order of time."""
+        from vispa_green.ledgers._sqlite import pruning
+
         yield from pruning.kept_quarters(self._db, start, end)
         rows = self._db.read(
             """
@@ -163,11 +168,3 @@ class SqliteEnergy:
         for job, node, start, end, *figures in rows:
             found[job].append(JobStay(node, utc(start), utc(end), *figures))
         return found
-
-
-def _limbs(column: str) -> str:
-    return f"sum({column} / {LIMB}), sum({column} % {LIMB})"
-
-
-def _joined(high: int | None, low: int | None) -> int:
-    return (high or 0) * LIMB + (low or 0)

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from vispa_green.energy.carbon import GridSignal
 from vispa_green.ledgers._sqlite.codec import QUARTER_US, us, utc
-from vispa_green.ledgers._sqlite.connection import Connection
+from vispa_green.ledgers._sqlite.connection import Connection, remember
 from vispa_green.model import QUARTER, GridKind, GridValue, Quantity
 
 Series = tuple[Quantity, GridKind, str]
@@ -44,6 +44,16 @@ class SqliteGrid:
         measured = {quarter for (quarter,) in rows}
         missing = [quarter for quarter in range(first, after) if quarter not in measured]
         return max(start, utc(missing[0] * QUARTER_US)), min(end, utc((missing[-1] + 1) * QUARTER_US))
+
+    def prefer(self, sources: Sequence[str]) -> None:
+        """Keep which source counts where several tell of a time, the best first; all sums follow."""
+        order = ",".join(sources)
+        if self._db.meta("grid_order") == order:
+            return
+        with self._db.transaction() as database:
+            remember(database, "grid_order", order)
+            for quantity in Quantity:
+                _choose_best(self._db, quantity, -(1 << 40), 1 << 40)
 
     def asked(self, source: str, start: datetime, end: datetime, at: datetime) -> None:
         """Keep that a source was asked for a span."""

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from vispa_green.errors import LedgerError
 from vispa_green.ledgers._sqlite.connection import remember
 
 PACKAGE = "vispa_green.ledgers._sqlite.migrations"
@@ -53,7 +54,13 @@ def _take(database: sqlite3.Connection, number: int, name: str, cluster: str, zo
         database.execute(statement)
     if (FOLDER / f"{name}.py").is_file():
         remember(database, "zone", str(zone))
-        importlib.import_module(f"{PACKAGE}.{name}").migrate(database, cluster, zone)
+        try:
+            importlib.import_module(f"{PACKAGE}.{name}").migrate(database, cluster, zone)
+        except (LookupError, TypeError, ValueError) as error:
+            raise LedgerError(
+                f"the ledger holds a row that step {name} cannot read ({error!r}); nothing of it was changed:"
+                " set it aside, or open it with the version that wrote it"
+            ) from error
     database.execute(f"PRAGMA user_version = {number}")
 
 

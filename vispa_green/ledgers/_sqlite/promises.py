@@ -6,8 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from vispa_green.ledgers._sqlite.codec import move_of, move_text, promise_of, promise_text, us
-from vispa_green.ledgers._sqlite.connection import Connection
-from vispa_green.ledgers._sqlite.writing import row_id
+from vispa_green.ledgers._sqlite.connection import Connection, row_id
 from vispa_green.model import Move, Promise, Selection
 
 

@@ -14,10 +14,10 @@ from vispa_green.ledgers._sqlite.connection import Connection
 from vispa_green.ledgers._sqlite.local_days import EPOCH_DAY, local_day_sql
 from vispa_green.ledgers._sqlite.selecting import charged
 from vispa_green.ledgers._sqlite.weighting import GridColumns, Grids, add_postings, coarse
+from vispa_green.ledgers._sqlite.wide import joined, limbs
 from vispa_green.ledgers._sqlite.windows import Window, edge_postings
 from vispa_green.model import Component, Dimension, EnergySum, JobKey, JobPosting, Quality, Selection, Total, Weighted
 
-LIMB = 1_000_000_000
 TIMES = (Dimension.DAY, Dimension.WEEK, Dimension.MONTH)
 OWNERS = (Dimension.USER, Dimension.ACCOUNT, Dimension.PARTITION, Dimension.PROJECT)
 
@@ -79,19 +79,16 @@ def _from_quarters(
     """Return energies and grids by group, of the whole quarter-hours in the window."""
     source, values = _source(selection, window, grid.joins)
     rows = connection.read(
-        f"SELECT {columns.text}, q.component, q.quality, {_limbs('q')}{grid.sums}{source}"
+        f"SELECT {columns.text}, q.component, q.quality, {limbs('q.busy_uj', 'q.idle_uj')}{grid.sums}{source}"
         f" GROUP BY q.component, q.quality, {columns.text}",
         values,
     )
     sums: Sums = {}
     grids: Grids[Group] = {}
     for row in rows:
-        group, (component, quality, *limbs), known = (
-            columns.group(row),
-            row[columns.width :][:6],
-            row[columns.width + 6 :],
-        )
-        _add(sums, group, (COMPONENTS[component], QUALITIES[quality]), *_joined(limbs))
+        group, known = columns.group(row), row[columns.width + 6 :]
+        component, quality, *energies = row[columns.width :][:6]
+        _add(sums, group, (COMPONENTS[component], QUALITIES[quality]), *joined(energies))
         own = grids.setdefault(group, {})
         for quantity, weighted in grid.read(known):
             own[quantity] = own.get(quantity, Weighted()) + weighted
@@ -133,24 +130,15 @@ def _from_days(connection: Connection, selection: Selection, by: tuple[Dimension
     columns = _Columns(by, tuple(sql), UTC)
     where, values = _where_of_days(connection, selection)
     rows = connection.read(
-        f"SELECT {columns.text}, d.component, d.quality, {_limbs('d')} FROM owner_day d"
+        f"SELECT {columns.text}, d.component, d.quality, {limbs('d.busy_uj', 'd.idle_uj')} FROM owner_day d"
         f" JOIN cluster c ON c.id = d.cluster_id WHERE {where} GROUP BY d.component, d.quality, {columns.text}",
         values,
     )
     sums: Sums = {}
     for row in rows:
-        component, quality, *limbs = row[columns.width :]
-        _add(sums, columns.group(row), (COMPONENTS[component], QUALITIES[quality]), *_joined(limbs))
+        component, quality, *energies = row[columns.width :]
+        _add(sums, columns.group(row), (COMPONENTS[component], QUALITIES[quality]), *joined(energies))
     return sums
-
-
-def _limbs(table: str) -> str:
-    return ", ".join(f"sum({table}.{name} {sign} {LIMB})" for name in ("busy_uj", "idle_uj") for sign in "/%")
-
-
-def _joined(limbs: Sequence[int]) -> tuple[int, int]:
-    busy_high, busy_low, idle_high, idle_low = limbs
-    return busy_high * LIMB + busy_low, idle_high * LIMB + idle_low
 
 
 def _add(sums: Sums, group: Group, kind: tuple[Component, Quality], busy_uj: int, idle_uj: int) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
 from vispa_green.ledgers._sqlite.codec import COMPONENT_CODE, COMPONENTS, QUALITIES, QUALITY_CODE, QUARTER_US, utc
 from vispa_green.ledgers._sqlite.connection import Connection
 from vispa_green.ledgers._sqlite.local_days import EPOCH_DAY, local_day_sql
+from vispa_green.ledgers._sqlite.wide import joined, limbs
 from vispa_green.ledgers._sqlite.windows import Window, quarters_of
 
 AT_ONCE = 2_000
@@ -34,6 +35,8 @@ def _all(connection: Connection) -> Iterator[str]:
     yield from _totals(connection)
     yield from _owners(connection)
     yield from _nodes(connection)
+    yield from _unbalanced(connection)
+    yield from _idle_and_system(connection)
 
 
 def _entries(connection: Connection) -> Iterator[str]:
@@ -149,3 +152,60 @@ def _nodes(connection: Connection) -> Iterator[str]:
     for node, quarter, energy in rows:
         when = f"{utc(quarter * QUARTER_US):%Y-%m-%d %H:%M} UTC"
         yield f"node {node}, {when}: what its jobs were charged and what it says they were differ by {energy} µJ"
+
+
+def _unbalanced(connection: Connection) -> Iterator[str]:
+    rows = connection.read(
+        "SELECT n.name, q.quarter FROM node_quarter q JOIN node n ON n.id = q.node_id"
+        " WHERE q.measured_uj <> q.jobs_uj + q.idle_uj + q.system_uj"
+    )
+    for node, quarter in rows:
+        when = f"{utc(quarter * QUARTER_US):%Y-%m-%d %H:%M} UTC"
+        yield f"node {node}, {when}: what it measured is not what was posted to jobs, idle and system"
+
+
+def _idle_and_system(connection: Connection) -> Iterator[str]:
+    """Compare what each node posted to idle and to system, as far as raw rows are still kept."""
+    pruned_us = int(connection.meta("pruned_us") or 0)
+    sums: defaultdict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0])
+    for node, component, quality, contained, *energies in _raw_idle_and_system(connection, pruned_us):
+        _add(sums[node, COMPONENT_CODE[component], QUALITY_CODE[quality], contained], energies)
+    kept = connection.read(
+        f"SELECT node_id, component, quality, contained, {limbs('idle_uj', 'system_uj')} FROM node_quarter"
+        " WHERE quarter >= ? GROUP BY node_id, component, quality, contained",
+        (pruned_us // QUARTER_US,),
+    )
+    for row in kept:
+        _add(sums[tuple(row[:4])], [-energy_uj for energy_uj in joined(row[4:])])
+    for (node, component, *_), (idle_uj, system_uj) in sums.items():
+        if idle_uj or system_uj:
+            what = f"{idle_uj} µJ of idle and {system_uj} µJ of system energy"
+            yield f"node row {node}, {COMPONENTS[component]}: its rows and its quarter-hours differ by {what}"
+
+
+def _add(sums: list[int], energies: Sequence[int]) -> None:
+    for i, energy_uj in enumerate(energies):
+        sums[i] += energy_uj
+
+
+def _raw_idle_and_system(connection: Connection, pruned_us: int) -> Iterator[tuple[Any, ...]]:
+    """Yield node, component, quality, containedness, idle and system energy since what was pruned."""
+    rows = connection.read(
+        f"SELECT i.node_id, e.component, e.quality, e.contained, {limbs('e.idle_uj', 'e.system_uj')}"
+        " FROM node_interval i JOIN energy_entry e ON e.interval_id = i.id"
+        " WHERE i.start_us >= ? AND e.measured_uj IS NOT NULL"
+        " GROUP BY i.node_id, e.component, e.quality, e.contained",
+        (pruned_us,),
+    )
+    for row in rows:
+        yield (*row[:4], *joined(row[4:]))
+    across = connection.read(
+        "SELECT i.node_id, e.component, e.quality, e.contained, i.start_us, i.end_us, e.idle_uj, e.system_uj"
+        " FROM node_interval i JOIN energy_entry e ON e.interval_id = i.id"
+        " WHERE i.start_us < ?1 AND i.end_us > ?1 AND e.measured_uj IS NOT NULL",
+        (pruned_us,),
+    )
+    for row in across:
+        for quarter, idle_uj, system_uj in quarters_of(*row[4:]):
+            if quarter * QUARTER_US >= pruned_us:
+                yield (*row[:4], idle_uj, system_uj)

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from vispa_green.energy.accounting import split_exact
 from vispa_green.ledgers._sqlite.codec import COMPONENTS, QUALITIES, QUARTER_US, us, utc
 from vispa_green.ledgers._sqlite.connection import Connection
 from vispa_green.ledgers._sqlite.selecting import charged
@@ -118,6 +117,8 @@ def quarters_of(start_us: int, end_us: int, busy_uj: int, idle_uj: int) -> list[
     first = start_us // QUARTER_US
     if end_us <= (first + 1) * QUARTER_US:
         return [(first, busy_uj, idle_uj)]
+    from vispa_green.energy.accounting import split_exact  # few intervals need it
+
     marks = [start_us, *range((first + 1) * QUARTER_US, end_us, QUARTER_US), end_us]
     weights = [after - before for before, after in pairwise(marks)]
     busy, idle = split_exact(busy_uj, weights), split_exact(idle_uj, weights)

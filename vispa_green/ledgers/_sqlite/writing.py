@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from vispa_green.errors import IntervalRefused
 from vispa_green.ledgers._sqlite.codec import us
+from vispa_green.ledgers._sqlite.connection import row_id
 from vispa_green.ledgers._sqlite.identity import Identities, JobRow
 from vispa_green.ledgers._sqlite.rollups import OwnerDays, Sums, contained_devices
 from vispa_green.ledgers._sqlite.stays import Stays
@@ -173,9 +174,3 @@ def _rows_of(
             for seen in interval.jobs
         ],
     )
-
-
-def row_id(database: sqlite3.Connection, table: str, name: str) -> int:
-    """Return the number of a name in one of the tables of names, giving it one where it is new."""
-    query = f"INSERT INTO {table} (name) VALUES (?) ON CONFLICT (name) DO UPDATE SET name = name RETURNING id"
-    return int(database.execute(query, (name,)).fetchone()[0])

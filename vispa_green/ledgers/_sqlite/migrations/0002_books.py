@@ -16,7 +16,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from vispa_green.ledgers._sqlite.codec import utc
-from vispa_green.ledgers._sqlite.facts import FactWriter
+from vispa_green.ledgers._sqlite.telling import FactWriter
 from vispa_green.ledgers._sqlite.writing import IntervalWriter
 from vispa_green.model import (
     Binding,

@@ -27,9 +27,9 @@ import requests
 
 from vispa_green import __version__
 from vispa_green.errors import GridDataError, GridError, GridUnavailable
-from vispa_green.grid._plausible import checked
 from vispa_green.host import Host
 from vispa_green.model import GridKind, GridProvider, GridValue, Quantity
+from vispa_green.providers._plausible import checked
 from vispa_green.settings import number, text, web_address, whole
 from vispa_green.times.time_limit import within
 

@@ -16,9 +16,9 @@ from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 from vispa_green.errors import GridDataError, GridUnavailable
-from vispa_green.grid._plausible import checked
 from vispa_green.host import Host
 from vispa_green.model import GridKind, GridProvider, GridValue, Quantity
+from vispa_green.providers._plausible import checked
 from vispa_green.settings import place
 
 NAME = "csv"

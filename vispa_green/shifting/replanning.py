@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from vispa_green.errors import NotCovered
-from vispa_green.green.planning import PREFERENCE, choose
-from vispa_green.green.promises import PromiseKind, kind_of, last_planned
 from vispa_green.model import JobRequest, Move, Outlook, Policy, Promise, Quantity, QueueEntry, Signal
+from vispa_green.shifting.planning import PREFERENCE, choose
+from vispa_green.shifting.promises import PromiseKind, kind_of, last_planned
 
 MIN_GAIN = 0.01
 """A plan is not changed for less than this part of its mean, so that it does not follow every small correction."""
