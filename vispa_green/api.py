@@ -12,8 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
+from vispa_green import host
 from vispa_green.answers.asking import user_name
 from vispa_green.answers.green import green as _green
 from vispa_green.answers.grid import known_of
@@ -35,6 +37,8 @@ from vispa_green.times.slurm_time import finite_duration, parse_time
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from vispa_green.agent.embedded import EmbeddedAccount
 
 Row = TypeVar("Row")
 Moment = datetime | date | str
@@ -151,6 +155,61 @@ def green(*ids: int | str, all_users: bool = False, config: Path | None = None) 
     answer = _green(open_session(config), tuple(map(str, ids)), all_users=all_users)
     pairs = zip(answer.outcomes, answer.shown, strict=True)
     return Answer(answer.outcomes, tuple(_green_columns(*pair) for pair in pairs), answer.warnings)
+
+
+class Measured:
+    """While it is entered, what this process and its children spend is measured; it never stands in their way."""
+
+    def __init__(self, name: str, config: Path | None) -> None:
+        self.trouble = ""
+        """Why there is no figure, in one sentence."""
+        self._name, self._config = name, config
+        self._account: EmbeddedAccount | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            from vispa_green.agent.embedded import EmbeddedAccount
+
+            account = EmbeddedAccount(open_session(self._config), self._name, host.now)
+            self._account = account.__enter__()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the work that is measured goes on
+            self.trouble = str(error) or type(error).__name__
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._account is not None:
+            self._account.__exit__(kind, error, trace)
+            self.trouble = self._account.failure
+
+    @property
+    def energy_uj(self) -> int | None:
+        """What it cost in µJ; ``None`` is unknown."""
+        return None if self._account is None else self._account.energy_uj
+
+    @property
+    def energy_wh(self) -> float | None:
+        """The same in Wh."""
+        return None if self._account is None else self._account.energy_wh
+
+    @property
+    def co2_g(self) -> float | None:
+        """The CO2 of it in g; ``None`` where the grid is not known."""
+        return None if self._account is None else self._account.co2_g
+
+    @property
+    def quality(self) -> str | None:
+        """How the figure came about: measured, estimated or gap."""
+        return None if self._account is None else self._account.quality
+
+
+def measured(name: str = "python", *, config: Path | None = None) -> Measured:
+    """Return a context that measures this process: ``with vg.measured("training") as m: …``, then ``m.energy_uj``.
+
+    Neither entering nor leaving raises; what kept it from measuring is in ``m.trouble``.
+    """
+    return Measured(name, config)
 
 
 def _choice(

@@ -6,6 +6,7 @@ import json
 import os
 import pwd
 import re
+import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -251,19 +252,12 @@ def test_a_mail_that_cannot_be_sent_is_one_line_that_says_why(told: Story) -> No
 
 
 def test_a_missing_extra_names_the_command_that_installs_it(told: Story, tmp_path: Path) -> None:
-    """An interpreter that finds no matplotlib: its place is taken by a file that cannot be imported."""
-    (tmp_path / "hidden").mkdir()
-    (tmp_path / "hidden/matplotlib.py").write_text("raise ImportError('hidden')\n")
-    done = told.run(
-        "report",
-        "weekly",
-        "--week",
-        "2026-W46",
-        "--preview",
-        str(tmp_path / "week.html"),
-        PYTHONPATH=os.pathsep.join([f"{tmp_path}/hidden", *sys.path]),
+    words = ["report", "weekly", "--week", "2026-W46", "--preview", str(tmp_path / "week.html")]
+    code = "import sys; sys.modules['matplotlib'] = None; from vispa_green.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words, "--config", told.config], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
     assert done.stderr == (
         "vispa-green: reports need matplotlib and jinja2: run `pip install 'vispa-green[report]'`\n"
-    ), sys.version
+    )

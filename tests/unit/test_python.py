@@ -1,0 +1,80 @@
+"""Questions from Python: the page's examples run, tables have real types, `measured` is never in the way."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from lab.story import Story
+
+import vispa_green as vg
+from vispa_green.errors import UsageError
+from vispa_green.model import Component
+from vispa_green.units import UJ_PER_WH
+
+PAGE = Path(__file__).parents[2] / "docs/python.md"
+BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+MONDAY = datetime(2026, 11, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def told(story: Story) -> Story:
+    """Two jobs on two days, of which Slurm told nothing."""
+    for hours, job in ((1, "1"), (30, "2")):
+        story.interval(MONDAY + timedelta(hours=hours), 1800, {Component.CPU: {job: (8 * UJ_PER_WH, UJ_PER_WH)}})
+    return story
+
+
+def python(code: str, config: Path, state: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"VISPA_GREEN_CONFIG": str(config), "VISPA_GREEN_STATE": str(state)}
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False, env=environment
+    )
+
+
+@pytest.mark.parametrize("code", BLOCKS, ids=range(len(BLOCKS)))
+def test_an_example_of_the_page_runs(code: str, told: Story, tmp_path: Path) -> None:
+    done = python(code, told.config, tmp_path / "state")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+
+
+def test_a_table_has_real_types_where_something_is_unknown(told: Story) -> None:
+    pytest.importorskip("pandas")
+    table = vg.jobs(since="2026-11-01", all_users=True, config=told.config).to_pandas()
+    assert len(table) > 0
+    kinds = {name: str(kind) for name, kind in table.dtypes.items()}
+    assert kinds["start"] == kinds["submit"] == "datetime64[us, UTC]"
+    assert kinds["elapsed"] == "timedelta64[us]"
+    assert kinds["energy_uj"] == kinds["cpus"] == "Int64"
+    assert kinds["co2_g"] == "Float64"
+    sums = vg.totals(by=["user", "day"], since="2026-11-01", all_users=True, config=told.config).to_pandas()
+    assert sums["energy_uj"].sum() == table["energy_uj"].sum()
+
+
+def test_a_question_that_is_none_names_what_there_is(told: Story) -> None:
+    with pytest.raises(UsageError, match="did you mean 'user'"):
+        vg.totals(by="usr", config=told.config)
+    with pytest.raises(AttributeError, match="no attribute 'watts'"):
+        getattr(vg, "wat" + "ts")
+
+
+@pytest.mark.parametrize("text", ["[meters]\nenabled = 7\n", "no TOML"])
+def test_what_is_measured_goes_on_whatever_the_configuration_is(text: str, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(text)
+    with vg.measured("x", config=config) as m:
+        done = True
+    assert done
+    assert m.energy_uj is None
+    assert m.trouble
+
+
+def test_an_error_within_is_the_callers_own(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), vg.measured("x", config=tmp_path / "absent.toml"):
+        _ = 1 / 0
