@@ -17,6 +17,8 @@ import pytest
 from lab import nvml
 from lab.hosttree import HostTree
 
+pytestmark = pytest.mark.full
+
 PROGRAM = Path(sys.executable).with_name("vispa-green")
 JOBS, CARDS = 64, 8
 SECONDS = float(os.environ.get("VISPA_GREEN_BENCH_SECONDS", "30"))

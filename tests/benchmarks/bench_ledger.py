@@ -25,6 +25,8 @@ from tests.benchmarks.filled_ledger import END, PROBE, Load, filled
 from vispa_green.ledgers import open_ledger
 from vispa_green.model import Selection
 
+pytestmark = pytest.mark.full
+
 ROOT = Path(__file__).parents[2]
 PLACE = Path(os.environ.get("VISPA_GREEN_BENCH_DIR", ROOT / ".cache" / "bench"))
 SMALL, LARGE = Load(20_000, 28, 20), Load(1_000_000, 364, 100)
