@@ -40,8 +40,10 @@ def jobs(account: dict[str, str], tmp_path: Path) -> Jobs:
     """``vispa-green jobs ...`` in that account."""
 
     def run(*words: str, timeout: float = 200, **variables: str) -> subprocess.CompletedProcess[str]:
+        # The script heeds no PYTHONPATH; a test that sets one asks the interpreter itself.
+        program = [sys.executable, "-m", "vispa_green"] if "PYTHONPATH" in variables else [PROGRAM]
         return subprocess.run(
-            [PROGRAM, "jobs", *words], env=account | variables, cwd=tmp_path, capture_output=True, text=True,
+            [*program, "jobs", *words], env=account | variables, cwd=tmp_path, capture_output=True, text=True,
             timeout=timeout, check=False,
         )  # fmt: skip
 
