@@ -30,12 +30,22 @@ def check(command: Sequence[str]) -> None:
 def run(command: Sequence[str]) -> int:
     """Run ``command`` to its end and return its exit code as a shell says it; raise `CannotStart`."""
     restore_environment()
-    process = _started(command)
-    # A terminal sends SIGINT and SIGQUIT to the command as well, which decides what they mean.
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGQUIT)}
-    for number in PASSED_ON:
-        before[number] = signal.signal(number, lambda received, _frame: process.send_signal(received))
+    process: subprocess.Popen[bytes] | None = None
+    early: list[int] = []  # the command may be asked to stop before its start has come back to us
+
+    def pass_on(received: int, _frame: object) -> None:
+        if process is None:
+            early.append(received)
+        else:
+            process.send_signal(received)
+
+    before = {number: signal.signal(number, pass_on) for number in PASSED_ON}
     try:
+        process = _started(command)
+        # A terminal sends SIGINT and SIGQUIT to the command as well, which decides what they mean.
+        before |= {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGQUIT)}
+        for number in early:
+            process.send_signal(number)
         code = process.wait()
     finally:
         for number, handler in before.items():

@@ -38,7 +38,10 @@ STARTS = {
     "gsbatch": ("vispa_green.gsbatch vispa_green.gsbatch.first_look vispa_green.gsbatch.submit", LATE),
     "command line": ("vispa_green.cli vispa_green.cli.agent vispa_green.session vispa_green.config", LATE),
     # Every agent writes to its ledger: SQLite is needed.
-    "agent": ("vispa_green.cli.agent vispa_green.agent.assembly vispa_green.agent.bindings", LATE - {"sqlite3"}),
+    "agent": (
+        "vispa_green.cli.agent vispa_green.agent.assembly vispa_green.agent.bindings",
+        LATE - {"sqlite3"} | {"_hashlib"},
+    ),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from vispa_green.agent.delivery import Delivery, DeliveryThread
 from vispa_green.agent.sampling import Failures, NodeReader
@@ -13,7 +14,7 @@ from vispa_green.agent.watch import JobWatch
 from vispa_green.energy.accounting import Accountant, Baseline, NodePass
 from vispa_green.energy.quarters import cut, next_quarter
 from vispa_green.errors import SpoolError
-from vispa_green.model import Instant, Ledger, SpooledInterval
+from vispa_green.model import QUARTER, Instant, Ledger, SpooledInterval
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +134,8 @@ def _look_and_read(
             agent.read(at)
         else:
             agent.look(at)
-        quarter = next_quarter(at.utc)
+        if not timedelta(0) < quarter - at.utc <= QUARTER:  # it is over, or the clock was set
+            quarter = next_quarter(at.utc)
         if samples is not None and taken >= samples:
             return
         here = now()

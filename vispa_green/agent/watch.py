@@ -46,14 +46,16 @@ class JobWatch:
         self._tracker: Tracker | None = None
         self._jobs: dict[JobId, _Watched] = {}
         self._present: set[JobId] = set()
+        self._listed: Collection[JobId] = ()
         self._unbound: set[JobId] = set()
         self._looked_ns = 0
         self._latest_start_ns: int | None = None
 
     def look(self, monotonic_ns: int) -> bool:
         """See which jobs are here now; return whether one has appeared or ended since the last look."""
-        present = set(self._find())
-        changed = present != self._present
+        listed = self._find()
+        present = self._present if listed is self._listed else set(listed)
+        self._listed, changed = listed, present != self._present
         if changed:
             for job_id in present - self._present:
                 self._appear(job_id, monotonic_ns)

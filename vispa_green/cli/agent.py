@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import re
 import signal
@@ -65,6 +66,7 @@ def run(config_file: Path | None, interval_s: float | None, samples: int | None)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     agent = assembly.assemble(session, slurm_bindings(session.config.slurm, session.host().name))
+    gc.freeze()  # what is loaded by now stays: it need not be looked through again and again
     try:
         run_loop(agent, pace, host.now, stop.wait, samples)
     finally:

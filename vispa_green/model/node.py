@@ -115,7 +115,11 @@ class Tracker(Protocol):
     """Finds the jobs of this node and what they use."""
 
     def present(self) -> Collection[JobId]:
-        """Return the jobs that are here now. Asked at every look, several times a second: so it must be cheap."""
+        """Return the jobs that are here now.
+
+        Asked at every look, several times a second: so it must be cheap. Where nothing has changed it may
+        return the same object as before, which spares the comparison; it never changes one that it returned.
+        """
 
     def usage(self) -> Mapping[JobId, int]:
         """Return the cumulative CPU time in ns of the jobs that were present at the last look.

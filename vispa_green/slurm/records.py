@@ -7,8 +7,8 @@ and the first field, the job's id, is asked for again as the last. A record coun
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -54,7 +54,7 @@ class Fault:
 
 def new_token() -> str:
     """Return a separator that nobody can have written into a job: 128 random bits."""
-    return f"vg{secrets.token_hex(16)}"
+    return f"vg{os.urandom(16).hex()}"  # as secrets does, which would bring OpenSSL into every agent's memory
 
 
 def read_each(

@@ -8,7 +8,8 @@ ended ones too (kernel, ``cpuacct.rst``).
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
+from itertools import product
 from pathlib import Path
 
 from vispa_green.host import Host, read_count, read_small
@@ -27,23 +28,37 @@ class CgroupV1:
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        names = ("slurm", f"slurm_{host.name}")
+        self._places = [f"{host.cgroup}/{one}/{name}" for one, name in product(CPU_CONTROLLERS, names)]
+        self._names: dict[str, dict[str, list[str]]] = {}
         self._directory: dict[JobId, str] = {}
-        self._tops: list[str] = []
+        self._jobs: frozenset[JobId] = frozenset()
         self._spent = Spent(_usage_ns)
 
     def present(self) -> Collection[JobId]:
-        """Return every job that has a directory now."""
-        self._tops, self._directory = [], {}
-        for controller in CPU_CONTROLLERS:
-            for name in ("slurm", f"slurm_{self._host.name}"):
-                self._list(f"{self._host.cgroup}/{controller}/{name}")
-            if self._tops:
-                break
-        return self._directory.keys()
+        """Return every job that has a directory now; the same object as before, if nothing has changed."""
+        # Where there are jobs, they are all below the directory of the one slurmd of this name.
+        places = self._names if self._jobs else self._places
+        names = {top: found for top in places if (found := _below(top)) is not None}
+        if names != self._names:
+            self._names = names
+            self._directory = {
+                job.removeprefix("job_"): f"{top}/{user}/{job}"
+                for top, users in names.items()
+                for user, jobs in users.items()
+                for job in jobs
+            }
+            self._jobs = frozenset(self._directory)
+        return self._jobs
 
     def usage(self) -> Mapping[JobId, int]:
         """Return the CPU time of the jobs, by their own directories and the one above."""
-        return self._spent.usage(self._tops, self._directory)
+        return self._spent.usage(self._tops(), self._directory)
+
+    def _tops(self) -> list[str]:
+        """Return the directories above the jobs, one of two that are the same."""
+        found = {top.rpartition("/")[2]: top for top in self._names}
+        return list(found.values())
 
     def binding(self, job_id: JobId) -> Binding:
         """Return owner, CPUs of the cpuset and GPUs by the job's processes."""
@@ -54,13 +69,6 @@ class CgroupV1:
         gpus = _processes.bound_gpus(self._host.procfs, _processes.members(directory))
         return Binding(uid, self._allocated(directory), gpus)
 
-    def _list(self, top: str) -> None:
-        for user in _names(top, "uid_"):
-            for job in _names(f"{top}/{user}", "job_"):
-                self._directory[job.removeprefix("job_")] = f"{top}/{user}/{job}"
-        if os.path.isdir(top):  # noqa: PTH112 - at every look, and a Path costs more than the call
-            self._tops.append(top)
-
     def _allocated(self, directory: Path) -> int | None:
         below = Path(*directory.parts[-3:])  # slurm_NODE/uid_U/job_J, the same under every controller
         try:
@@ -69,12 +77,18 @@ class CgroupV1:
             return None
 
 
-def _names(directory: str, start: str) -> Iterator[str]:
+def _below(top: str) -> dict[str, list[str]] | None:
+    """Return the jobs by their users' directories, ``None`` where there is no such place."""
+    users = _names(top, "uid_")
+    return None if users is None else {user: _names(f"{top}/{user}", "job_") or [] for user in users}
+
+
+def _names(directory: str, start: str) -> list[str] | None:
     try:
-        names = os.listdir(directory)  # noqa: PTH208 - as above
+        names = os.listdir(directory)  # noqa: PTH208 - at every look, and a Path costs more than the call
     except OSError:  # not there, or gone meanwhile
-        return iter(())
-    return (name for name in names if name.startswith(start))
+        return None
+    return [name for name in names if name.startswith(start)]
 
 
 def _usage_ns(directory: str) -> int | None:

@@ -34,21 +34,32 @@ class CgroupV2:
         ]
         self._names: dict[str, list[str]] = {}
         self._directory: dict[JobId, str] = {}
-        self._job_of: dict[str, JobId | None] = {}
+        self._job_of: dict[str, JobId] = {}
+        self._jobs: frozenset[JobId] = frozenset()
+        self._unresolved = False
         self._spent = Spent(_usage_ns)
 
     def present(self) -> Collection[JobId]:
-        """Return every job that has a directory now."""
-        names = {scope: found for scope in self._places if (found := _names(scope)) is not None}
-        if names == self._names and None not in self._job_of.values():
-            return self._directory.keys()
-        self._names = names
-        known, self._job_of = self._job_of, {}
-        for path in (f"{scope}/{name}" for scope, found in names.items() for name in found):
-            if path.rpartition("/")[2].startswith(("job_", "s")):
-                self._job_of[path] = known.get(path) or self._job_id(path)
-        self._directory = {job_id: path for path, job_id in self._job_of.items() if job_id is not None}
-        return self._directory.keys()
+        """Return every job that has a directory now; the same object as before, if nothing has changed."""
+        # Where there are jobs, they are all below the scope of the one slurmd of this name.
+        places = self._names if self._jobs else self._places
+        names = {scope: found for scope in places if (found := _names(scope)) is not None}
+        if names != self._names or self._unresolved:
+            self._names = names
+            self._resolve()
+        return self._jobs
+
+    def _resolve(self) -> None:
+        known, self._job_of, self._unresolved = self._job_of, {}, False
+        for scope, names in self._names.items():
+            for path in (f"{scope}/{name}" for name in names if NUMBERED.fullmatch(name) or SLUID.fullmatch(name)):
+                job_id = known.get(path) or self._job_id(path)
+                if job_id is None:  # a process may tell it at the next look
+                    self._unresolved = True
+                else:
+                    self._job_of[path] = job_id
+        self._directory = {job_id: path for path, job_id in self._job_of.items()}
+        self._jobs = frozenset(self._directory)
 
     def usage(self) -> Mapping[JobId, int]:
         """Return the CPU time of the jobs, by their own directories and the one above."""
@@ -68,8 +79,6 @@ class CgroupV2:
         name = path.rpartition("/")[2]
         if numbered := NUMBERED.fullmatch(name):
             return numbered[1]
-        if not SLUID.fullmatch(name):
-            return None
         pids = _processes.members(Path(path))
         numbers = (_processes.environment(self._host.procfs, pid).get("SLURM_JOB_ID") for pid in pids)
         return next((number for number in numbers if number), None)

@@ -58,7 +58,7 @@ class ProcessEnviron:
         for process in alive.values():
             found[process.job_id] += process.cpu_ns
         self._cpu_ns = found
-        return found.keys()
+        return present
 
     def usage(self) -> Mapping[JobId, int]:
         """Return the CPU time of the jobs as of the last look."""
