@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from vispa_green.providers.csv import CsvProvider
 
 from vispa_green.errors import GridDataError, GridUnavailable
 from vispa_green.model import GridValue, Quantity
+from vispa_green.providers.csv import CsvProvider
 
 T0 = datetime(2026, 6, 1, tzinfo=UTC)
 HEAD = "start_utc,renewable_share_pct,gco2_per_kwh,kind\n"
