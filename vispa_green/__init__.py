@@ -4,7 +4,7 @@ From Python: ``import vispa_green as vg``, then ``vg.jobs()``, ``vg.totals()``, 
 ``vg.green()`` and ``with vg.measured(): …`` (`docs/python.md`). They are loaded when they are first asked for.
 """
 
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False  # type checkers take a name like this for true; importing typing costs gsbatch its start
 
 if TYPE_CHECKING:
     from vispa_green.api import green, grid, jobs, measured, plan, totals
