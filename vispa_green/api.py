@@ -15,7 +15,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from vispa_green import host
 from vispa_green.answers.asking import user_name
 from vispa_green.answers.green import green as _green
 from vispa_green.answers.grid import known_of
@@ -162,15 +161,15 @@ class Measured:
 
     def __init__(self, name: str, config: Path | None) -> None:
         self.trouble = ""
-        """Why there is no figure, in one sentence."""
+        """What was in its way, in one sentence: without a configuration it measures by the defaults."""
         self._name, self._config = name, config
         self._account: EmbeddedAccount | None = None
 
     def __enter__(self) -> Self:
         try:
-            from vispa_green.agent.embedded import EmbeddedAccount
+            from vispa_green.agent.embedded import account_of
 
-            account = EmbeddedAccount(open_session(self._config), self._name, host.now)
+            account, self.trouble = account_of(self._config, self._name, with_itself=True)
             self._account = account.__enter__()
         except Exception as error:  # noqa: BLE001 - whatever it is, the work that is measured goes on
             self.trouble = str(error) or type(error).__name__
@@ -181,7 +180,7 @@ class Measured:
     ) -> None:
         if self._account is not None:
             self._account.__exit__(kind, error, trace)
-            self.trouble = self._account.failure
+            self.trouble = self._account.failure or self.trouble
 
     @property
     def energy_uj(self) -> int | None:

@@ -65,14 +65,26 @@ def test_a_question_that_is_none_names_what_there_is(told: Story) -> None:
 
 
 @pytest.mark.parametrize("text", ["[meters]\nenabled = 7\n", "no TOML"])
-def test_what_is_measured_goes_on_whatever_the_configuration_is(text: str, tmp_path: Path) -> None:
+def test_a_configuration_that_cannot_be_used_is_told_and_the_defaults_measure(text: str, tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text(text)
-    with vg.measured("x", config=config) as m:
-        done = True
-    assert done
-    assert m.energy_uj is None
-    assert m.trouble
+    code = (
+        f"import pathlib, vispa_green as vg\nwith vg.measured('x', config=pathlib.Path({str(config)!r})) as m:\n"
+        "    sum(range(3_000_000))\nassert m.energy_uj > 0, m.trouble\nprint(m.quality, m.trouble)"
+    )
+    done = python(code, config, tmp_path / "state")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert str(config) in done.stdout
+    assert list((tmp_path / "state").iterdir())
+
+
+def test_half_an_installation_measures_nothing_and_stands_in_nobodys_way(told: Story, tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['psutil'] = None\nimport vispa_green as vg\nwith vg.measured() as m:\n"
+        "    print('done')\nassert m.energy_uj is None\nassert 'psutil' in m.trouble"
+    )
+    done = python(code, told.config, tmp_path / "state")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
 
 
 def test_an_error_within_is_the_callers_own(tmp_path: Path) -> None:

@@ -20,17 +20,18 @@ from typing import Self
 
 import psutil
 
+from vispa_green import host
 from vispa_green.agent import assembly
 from vispa_green.agent.loop import Agent, run
 from vispa_green.agent.sampling import NodeReader
 from vispa_green.agent.spool import Spool
 from vispa_green.agent.watch import JobWatch
-from vispa_green.config import SlurmSection
+from vispa_green.config import Config, SlurmSection
 from vispa_green.energy.jobs import JobEnergy
-from vispa_green.errors import SpoolError, VispaGreenError
+from vispa_green.errors import ConfigError, SpoolError, VispaGreenError
 from vispa_green.host import state_directory, user_name
 from vispa_green.model import Binding, Instant, JobFact, JobId
-from vispa_green.session import Session
+from vispa_green.session import Session, open_session
 from vispa_green.units import UJ_PER_WH
 
 PACE_S = 1.0
@@ -182,6 +183,15 @@ class EmbeddedAccount:
             cpus=None,
             uid=os.getuid(),
         )
+
+
+def account_of(config_file: Path | None, name: str, *, with_itself: bool) -> tuple[EmbeddedAccount, str]:
+    """Return an account to enter; where the configuration cannot be used, one by the defaults, and why."""
+    try:
+        session, trouble = open_session(config_file), ""
+    except ConfigError as error:
+        session, trouble = Session(Config(), host.now()), str(error).splitlines()[0]
+    return EmbeddedAccount(session, name, host.now, with_itself=with_itself), trouble
 
 
 def own_job_id(at: Instant) -> JobId:

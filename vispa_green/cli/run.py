@@ -59,19 +59,10 @@ def _account(config_file: Path | None, name: str) -> tuple[EmbeddedAccount | Non
     try:
         import logging
 
-        from vispa_green import host
-        from vispa_green.agent.embedded import EmbeddedAccount
-        from vispa_green.config import Config
-        from vispa_green.errors import ConfigError
-        from vispa_green.session import Session, open_session
+        from vispa_green.agent.embedded import account_of
 
         logging.getLogger("vispa_green").addHandler(logging.NullHandler())  # one line of ours is enough
-        trouble = ""
-        try:
-            session = open_session(config_file)
-        except ConfigError as error:
-            session, trouble = Session(Config(), host.now()), str(error).splitlines()[0]
-        return EmbeddedAccount(session, name, host.now, with_itself=False), trouble
+        return account_of(config_file, name, with_itself=False)
     except Exception as error:  # noqa: BLE001 - half an installation, no memory: the command runs all the same
         return None, str(error) or type(error).__name__
 
