@@ -8,12 +8,12 @@ know their zone (UTC). Times may be given as `datetime` or as Slurm writes them:
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from vispa_green.answers.asking import user_name
 from vispa_green.answers.green import green as _green
@@ -22,12 +22,12 @@ from vispa_green.answers.jobs import JobChoice
 from vispa_green.answers.jobs import jobs as _jobs
 from vispa_green.answers.plan import PlanAnswer
 from vispa_green.answers.plan import plan as _plan
+from vispa_green.answers.tables import GRID, JOBS, Columns, green_jobs, table, totals_by
 from vispa_green.answers.totals import GroupTotal
 from vispa_green.answers.totals import totals as _totals
 from vispa_green.energy.jobs import JobEnergy
-from vispa_green.energy.parts import EnergyParts
 from vispa_green.errors import UsageError, did_you_mean
-from vispa_green.model import Dimension, GridValue, JobKey
+from vispa_green.model import Dimension, GridValue
 from vispa_green.session import Session, open_session
 from vispa_green.shifting.promises import Outcome
 from vispa_green.times.local_zone import local_zone
@@ -49,8 +49,8 @@ class Answer(Generic[Row]):
     """Rows, and what went wrong on the way (Slurm or a grid service that did not answer) in ``warnings``."""
 
     rows: tuple[Row, ...]
-    columns: tuple[Mapping[str, object], ...]
-    """The same, flat: one mapping of column to value for each row."""
+    columns: Columns[Row]
+    """How each column of a table is made of a row."""
     warnings: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Row]:
@@ -64,7 +64,7 @@ class Answer(Generic[Row]):
 
     def to_pandas(self) -> pd.DataFrame:
         """Return a table with a column for each figure; raise `UsageError` where pandas is not installed."""
-        return _frame(self.columns)
+        return table(self.rows, self.columns)
 
 
 def jobs(
@@ -87,7 +87,7 @@ def jobs(
     session = open_session(config)
     choice = _choice(session, ids, user, account, partition, project, since, until, all_users=all_users)
     answer = _jobs(session, replace(choice, truncate=truncate))
-    return Answer(answer.rows, tuple(map(_job_columns, answer.rows)), answer.warnings)
+    return Answer(answer.rows, JOBS, answer.warnings)
 
 
 def totals(
@@ -110,7 +110,7 @@ def totals(
     choice = _choice(session, ids, user, account, partition, project, since, until, all_users=all_users)
     dimensions = tuple(_dimension(word) for word in _names(by))
     answer = _totals(session, choice, dimensions, local_zone(os.environ))
-    return Answer(answer.rows, tuple(map(_total_columns, answer.rows)), answer.warnings)
+    return Answer(answer.rows, totals_by(dimensions), answer.warnings)
 
 
 def grid(
@@ -125,7 +125,7 @@ def grid(
     end = start + timedelta(hours=hours) if until is None else _moment(session, until)
     known = known_of(session, start, end)
     values = tuple(value for values in known.values.values() for value in values)
-    return Answer(values, tuple(map(_grid_columns, values)), known.warnings)
+    return Answer(values, GRID, known.warnings)
 
 
 def plan(
@@ -152,8 +152,7 @@ def plan(
 def green(*ids: int | str, all_users: bool = False, config: Path | None = None) -> Answer[Outcome]:
     """Return what green submissions promised and what came of them: these, else mine."""
     answer = _green(open_session(config), tuple(map(str, ids)), all_users=all_users)
-    pairs = zip(answer.outcomes, answer.shown, strict=True)
-    return Answer(answer.outcomes, tuple(_green_columns(*pair) for pair in pairs), answer.warnings)
+    return Answer(answer.outcomes, green_jobs(answer.outcomes, answer.shown), answer.warnings)
 
 
 class Measured:
@@ -263,128 +262,3 @@ def _moment(session: Session, given: Moment, *, ahead: bool = False) -> datetime
 
 def _span(given: timedelta | str, what: str) -> timedelta:
     return given if isinstance(given, timedelta) else finite_duration(given, what)
-
-
-def _parts_columns(parts: EnergyParts | None) -> dict[str, int | None]:
-    return {
-        "cpu_energy_uj": parts.cpu_uj if parts else None,
-        "dram_energy_uj": parts.dram_uj if parts else None,
-        "gpu_energy_uj": parts.gpu_uj if parts else None,
-        "node_energy_uj": parts.node_uj if parts else None,
-        "idle_energy_uj": parts.idle_uj if parts else None,
-        "energy_uj": parts.total_uj if parts else None,
-    }
-
-
-def _job_columns(row: JobEnergy) -> dict[str, object]:
-    return {
-        "cluster": row.key.cluster,
-        "job_id": row.display_id,
-        "job_id_raw": row.job_id,
-        "submit": row.submit,
-        "start": row.start,
-        "end": row.end,
-        "elapsed": row.elapsed,
-        "user": row.user,
-        "account": row.account,
-        "partition": row.partition,
-        "project": row.project,
-        "name": row.name,
-        "state": row.state,
-        "nodes": ",".join(row.nodes),
-        "cpus": row.cpus,
-        **_parts_columns(row.parts),
-        "co2_g": row.grid.co2_g,
-        "co2_coverage": row.grid.co2_coverage,
-        "renewable_share_pct": row.grid.renewable_share_pct,
-        "cpu_time_ns": row.cpu_time_ns,
-        "cpu_efficiency": row.cpu_efficiency,
-        "memory_mib": row.memory_mib,
-        "peak_memory_mib": row.peak_memory_mib,
-        "quality": None if row.quality is None else row.quality.value,
-        "coverage": row.coverage,
-    }
-
-
-def _total_columns(row: GroupTotal) -> dict[str, object]:
-    group: dict[str, object] = {}
-    for dimension, value in row.group.items():
-        if isinstance(value, JobKey):
-            group |= {"cluster": value.cluster, "job_id": value.job_id, "submit": value.submitted}
-        else:
-            group[dimension.value] = value
-    return {
-        **group,
-        "jobs": row.jobs,
-        **_parts_columns(row.parts),
-        "co2_g": row.grid.co2_g,
-        "co2_coverage": row.grid.co2_coverage,
-        "renewable_share_pct": row.grid.renewable_share_pct,
-        "quality": None if row.quality is None else row.quality.value,
-    }
-
-
-def _grid_columns(value: GridValue) -> dict[str, object]:
-    return {
-        "quantity": value.quantity.value,
-        "kind": value.kind.value,
-        "start": value.start,
-        "end": value.end,
-        "value": value.value,
-        "source": value.source,
-        "issued_at": value.issued_at,
-    }
-
-
-def _green_columns(found: Outcome, shown: str) -> dict[str, object]:
-    promise = found.promise
-    return {
-        "cluster": promise.cluster,
-        "job_id": shown,
-        "user": promise.user,
-        "submitted": promise.submitted,
-        "planned_start": promise.planned_start,
-        "last_planned_start": found.planned,
-        "start": found.start,
-        "end": found.end,
-        "finish_by": promise.finish_by,
-        "quantity": promise.quantity.value,
-        "forecast_mean": promise.mean,
-        "measured_mean": found.measured_mean,
-        "energy_uj": found.energy_uj,
-        "co2_g": None if found.actual is None else found.actual.grams,
-        "co2_if_started_at_submission_g": None if found.at_submission is None else found.at_submission.grams,
-        "saved_g": found.saved_g,
-        "verdict": found.verdict.value,
-    }
-
-
-_COUNTS = ("_uj", "_ns", "_mib", "cpus", "jobs")
-_TIMES = ("submit", "start", "end", "submitted", "planned_start", "last_planned_start", "finish_by", "issued_at")
-_FLOATS = ("_g", "_pct", "coverage", "efficiency", "value", "_mean")
-
-
-def _frame(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
-    """Return a DataFrame whose columns have real types, also where every value is unknown."""
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise UsageError("pandas is not installed: pip install 'vispa-green[notebook]'") from error
-
-    names = list(rows[0]) if rows else []
-    columns: dict[str, Any] = {}
-    for name in names:
-        values = [row[name] for row in rows]
-        if name in _TIMES:
-            columns[name] = pd.to_datetime(pd.Series(values, dtype="object"), utc=True).astype("datetime64[us, UTC]")
-        elif name in {"day", "week", "month"}:
-            columns[name] = pd.to_datetime(pd.Series(values, dtype="object")).astype("datetime64[s]")
-        elif name == "elapsed":
-            columns[name] = pd.to_timedelta(pd.Series(values, dtype="object")).astype("timedelta64[us]")
-        elif name.endswith(_COUNTS):
-            columns[name] = pd.array(values, dtype="Int64")
-        elif name.endswith(_FLOATS):
-            columns[name] = pd.array(values, dtype="Float64")
-        else:
-            columns[name] = pd.array(values, dtype="string")
-    return pd.DataFrame(columns)

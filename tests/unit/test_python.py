@@ -8,13 +8,16 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lab.story import Story
 
 import vispa_green as vg
+from vispa_green.api import Answer
 from vispa_green.errors import UsageError
-from vispa_green.model import Component
+from vispa_green.ledgers import open_ledger
+from vispa_green.model import Component, Promise, Quantity
 from vispa_green.units import UJ_PER_WH
 
 PAGE = Path(__file__).parents[2] / "docs/python.md"
@@ -27,6 +30,15 @@ def told(story: Story) -> Story:
     """Two jobs on two days, of which Slurm told nothing."""
     for hours, job in ((1, "1"), (30, "2")):
         story.interval(MONDAY + timedelta(hours=hours), 1800, {Component.CPU: {job: (8 * UJ_PER_WH, UJ_PER_WH)}})
+    ledger = open_ledger(story.url)
+    for job in ("1", "9"):
+        ledger.promises.append(
+            Promise(
+                job, "ada", MONDAY, MONDAY, timedelta(hours=1), None, Quantity.CARBON_INTENSITY, 300.0, None,
+                "best_mean", "greenest", story.cluster,
+            )
+        )  # fmt: skip
+    ledger.close()
     return story
 
 
@@ -57,11 +69,35 @@ def test_a_table_has_real_types_where_something_is_unknown(told: Story) -> None:
     assert sums["energy_uj"].sum() == table["energy_uj"].sum()
 
 
+def test_a_table_without_rows_has_the_columns_and_types_of_one_with_rows(told: Story) -> None:
+    """A notebook that groups and sums works in its first week, too."""
+    pytest.importorskip("pandas")
+
+    def tables(since: str) -> list[Answer[Any]]:
+        return [
+            vg.jobs(since=since, all_users=True, config=told.config),
+            vg.totals(by=["job", "component", "week"], since=since, all_users=True, config=told.config),
+        ]
+
+    for full, empty in zip(tables("2026-11-01"), tables("2026-11-20"), strict=True):
+        assert (len(full) > 0, len(empty)) == (True, 0)
+        assert full.to_pandas().dtypes.to_dict() == empty.to_pandas().dtypes.to_dict()
+
+
+def test_green_jobs_are_a_table_in_which_the_unknown_is_none(told: Story) -> None:
+    pytest.importorskip("pandas")
+    table = vg.green(all_users=True, config=told.config).to_pandas()
+    assert sorted(table["job_id"]) == ["1", "9"]
+    assert list(table["forecast_mean"]) == [300.0, 300.0]
+    assert table["saved_g"].isna().all()
+    assert str(table["saved_g"].dtype) == "Float64"
+
+
 def test_a_question_that_is_none_names_what_there_is(told: Story) -> None:
     with pytest.raises(UsageError, match="did you mean 'user'"):
         vg.totals(by="usr", config=told.config)
     with pytest.raises(AttributeError, match="no attribute 'watts'"):
-        getattr(vg, "wat" + "ts")
+        vg.__getattr__("watts")
 
 
 @pytest.mark.parametrize("text", ["[meters]\nenabled = 7\n", "no TOML"])
