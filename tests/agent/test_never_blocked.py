@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from lab.hosttree import HostTree
 from lab.node import LabNode, configuration
 
@@ -126,12 +127,35 @@ def test_an_agent_ends_soon_though_its_ledger_is_locked(tmp_path: Path) -> None:
     assert measured == 77_000_000
 
 
+def slurm_that_hangs(directory: Path) -> None:
+    (directory / "bin").mkdir()
+    for name in ("scontrol", "squeue"):
+        (directory / "bin" / name).write_text("#!/bin/sh\nexec sleep 60\n")
+        (directory / "bin" / name).chmod(0o755)
+
+
+@pytest.mark.full
+def test_64_jobs_start_while_slurm_hangs_and_the_ledger_is_locked_for_a_minute(tmp_path: Path) -> None:
+    tree = HostTree(tmp_path / "host", packages=1, dram=False)
+    slurm_that_hangs(tmp_path)
+    with agent(tree, tmp_path, slurm=True) as process:
+        until((tmp_path / "ledger.sqlite").exists)
+        time.sleep(1)
+        with closing(sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None, timeout=10)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            time.sleep(20)
+            run_jobs(tree, range(1, 65), 5)
+            time.sleep(35)
+            other.execute("ROLLBACK")
+        until(lambda: len(seen_jobs(tmp_path)) == 64)
+        assert ended_within(process, 10)
+    assert longest_s(tmp_path) <= 2 * INTERVAL_S
+    assert all(seen_jobs(tmp_path).values())
+
+
 def test_64_jobs_start_while_slurm_hangs(tmp_path: Path) -> None:
     tree = HostTree(tmp_path / "host", packages=1, dram=False)
-    (tmp_path / "bin").mkdir()
-    for name in ("scontrol", "squeue"):
-        (tmp_path / "bin" / name).write_text("#!/bin/sh\nexec sleep 60\n")
-        (tmp_path / "bin" / name).chmod(0o755)
+    slurm_that_hangs(tmp_path)
     with agent(tree, tmp_path, slurm=True) as process:
         run_jobs(tree, range(1, 65), 5)
         time.sleep(1)
