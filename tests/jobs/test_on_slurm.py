@@ -52,7 +52,7 @@ def agents(slurm_cluster: Cluster, environment: dict[str, str], tmp_path: Path) 
     for node in slurm_cluster.node_names:
         config = tmp_path / f"{node}.toml"
         text = (tmp_path / "config.toml").read_text().replace('spool"', f'spool-{node}"')
-        text = text.replace("[agent]\n", "[agent]\ninterval_s = 0.5\nscan_s = 0.25\n")
+        text = text.replace("[agent]\n", "[agent]\ninterval_s = 0.5\nscan_s = 0.25\ndeliver_s = 0.5\n")
         config.write_text(f'{text}[host]\nname = "{node}"\n')
         command = [str(PROGRAM), "agent", "run", "--config", str(config)]
         running.append(subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL))
@@ -124,11 +124,13 @@ def shorten(out: Path) -> None:
 
 
 def assert_both_segments_are_accounted(environment: dict[str, str], out: Path, job_id: str) -> None:
-    time.sleep(2)  # the agents deliver
-    checked = subprocess.run(
-        [PROGRAM, "jobs", "check", "one_flow", "--out", out], env=environment, capture_output=True, check=False
-    )
-    assert checked.returncode == 3  # so small a run meets no claim
+    def told_in_full() -> bool:
+        command = [str(PROGRAM), "jobs", "check", "one_flow", "--out", str(out)]
+        checked = subprocess.run(command, env=environment, capture_output=True, check=False)
+        assert checked.returncode == 3  # so small a run meets no claim
+        return not any("asks again" in segment["cost"]["source"] for segment in record(out)["segments"])
+
+    wait_for(told_in_full, "account of both segments", timeout_s=60)  # agents deliver when they can
     for segment in record(out)["segments"]:
         assert segment["account_id"] == job_id
         assert segment["cost"]["source"] == f"ledger, Slurm job {job_id}"
