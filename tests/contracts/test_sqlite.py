@@ -5,8 +5,11 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from lab.privilege import file_permissions_hold
 from tests.contracts.rows import ORIGIN, START, spooled
 from vispa_green.errors import ConfigError, LedgerError, LedgerMissing, UnknownPlugin
 from vispa_green.ledgers import open_ledger
+from vispa_green.ledgers.sqlite import _make_file
 
 
 def url_of(directory: Path) -> str:
@@ -177,3 +181,27 @@ def test_one_microjoule_that_is_not_where_it_belongs_is_told(tmp_path: Path, cha
     connection.close()
     assert ledger.energy.verify() != []
     ledger.close()
+
+
+def test_who_opens_a_new_ledger_waits_for_another_who_does(tmp_path: Path) -> None:
+    """As agents do after a reboot. SQLite itself does not wait to switch a file to its log."""
+    path = tmp_path / "ledger.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        ends = threading.Timer(0.5, lambda: other.execute("ROLLBACK"))
+        ends.start()
+        open_ledger(url_of(tmp_path), create=True).close()
+        ends.join()
+
+
+def test_making_a_ledger_that_is_there_takes_no_lock_from_it(tmp_path: Path) -> None:
+    """A close of a file takes all of a process's locks from it (fcntl(2)): then two would write at once."""
+    open_ledger(url_of(tmp_path), create=True).close()
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)) as writer:
+        writer.execute("PRAGMA journal_mode = DELETE")
+        writer.execute("BEGIN EXCLUSIVE")
+        _make_file(tmp_path / "ledger.sqlite")
+        code = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('BEGIN IMMEDIATE')"
+        words = [sys.executable, "-c", code, str(tmp_path / "ledger.sqlite")]
+        other = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert "database is locked" in other.stderr

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
+import time
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from vispa_green.errors import LedgerError, LedgerMissing
-from vispa_green.host import Host
+from vispa_green.host import Host, now
 from vispa_green.ledgers import LedgerPlace
 from vispa_green.ledgers._sqlite.connection import Connection
 from vispa_green.ledgers._sqlite.migrating import bring_up_to_date, steps, version_of
@@ -22,6 +25,9 @@ from vispa_green.registry import NoOptions
 
 FILE_MODE, DIRECTORY_MODE = 0o640, 0o750
 """Energies by interval tell what a node computes, so the world may not read them; a group may."""
+PATIENCE_S = 30
+"""So long a writer waits for another."""
+_MAKING = threading.Lock()
 
 
 class SqliteLedger:
@@ -105,15 +111,30 @@ def make(host: Host | None, options: NoOptions) -> LedgerPlace:
 def _make_file(path: Path) -> None:
     if not path.parent.is_dir():
         path.parent.mkdir(parents=True, exist_ok=True, mode=DIRECTORY_MODE)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
-    os.close(descriptor)
+    # Only where there is none: a close of a file takes this process's locks from it (fcntl(2)), SQLite's among them.
+    with _MAKING, suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
+
+
+def _write_ahead(database: sqlite3.Connection) -> None:
+    """Let writers append to a log. Of two that open a new ledger at once, SQLite lets one fail, not wait."""
+    until_ns = now().monotonic_ns + PATIENCE_S * 1_000_000_000
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or now().monotonic_ns >= until_ns:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _opened(path: Path, options: str) -> sqlite3.Connection:
-    database = sqlite3.connect(f"{path.as_uri()}?{options}", uri=True, timeout=30, isolation_level=None)
+    database = sqlite3.connect(f"{path.as_uri()}?{options}", uri=True, timeout=PATIENCE_S, isolation_level=None)
     try:
         if "mode=ro" not in options:
-            database.execute("PRAGMA journal_mode = WAL")
+            _write_ahead(database)
             database.execute("PRAGMA synchronous = FULL")
         database.execute("PRAGMA foreign_keys = ON")
         version_of(database)  # reads the file, so that one that cannot be read says so here
