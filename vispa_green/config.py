@@ -21,6 +21,7 @@ from vispa_green.settings import (
     number,
     one_of,
     place,
+    project_rule,
     read,
     table,
     text,
@@ -131,6 +132,22 @@ class PromisesSection:
 
 
 @dataclass(frozen=True, slots=True)
+class ProjectsSection:
+    """What work is for where nobody tagged it: ``rules`` like ``"paper-x: px_*"`` go by the name of a job.
+
+    A ``--wckey`` counts before them, and so does a word ``project=NAME`` of the comment, if ``from_comment``.
+    """
+
+    rules: tuple[str, ...] = words(each=project_rule)
+    from_comment: bool = flag(default=True)
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The rules, each as its project and its pattern."""
+        return tuple((project.strip(), name.strip()) for project, _, name in (r.partition(":") for r in self.rules))
+
+
+@dataclass(frozen=True, slots=True)
 class SlurmSection:
     """How Slurm's own commands are used."""
 
@@ -174,6 +191,7 @@ class Config:
     grid: GridSection = table(GridSection)
     green: GreenSection = table(GreenSection)
     promises: PromisesSection = table(PromisesSection)
+    projects: ProjectsSection = table(ProjectsSection)
     slurm: SlurmSection = table(SlurmSection)
     mail: MailSection = table(MailSection)
     variants: Mapping[str, Options] = field(default_factory=dict)

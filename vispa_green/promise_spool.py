@@ -1,4 +1,4 @@
-"""Where promises and moves are kept by users who may not write the site's ledger: a small file each.
+"""Where promises, moves and tags are kept by users who may not write the site's ledger: a small file each.
 
 There are two such places. A user's own spool is in his state directory. A drop directory, if the site names one,
 is root's with mode 1733: everybody can leave a file there, nobody can list it or touch another's. Whoever collects
@@ -13,14 +13,14 @@ import stat
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from vispa_green.errors import DamagedNote, SpoolError
-from vispa_green.model import JobId, Move, Promise
+from vispa_green.model import JobId, Move, ProjectTag, Promise
 from vispa_green.printable import printable
-from vispa_green.shifting.notes import note_of, note_text
+from vispa_green.shifting.notes import Note, note_of, note_text
 from vispa_green.shifting.promises import SUBMITTING
 
 LARGEST_BYTES = 65_536
@@ -36,6 +36,7 @@ class Notes:
 
     promises: tuple[Promise, ...] = ()
     moves: tuple[Move, ...] = ()
+    tags: tuple[ProjectTag, ...] = ()
     refused: tuple[str, ...] = ()
 
 
@@ -52,10 +53,10 @@ class _Found:
     name: str
     uid: int
     changed: datetime
-    note: Promise | Move
+    note: Note
 
 
-def keep(directory: Path, note: Promise | Move, *, create: bool = True) -> None:
+def keep(directory: Path, note: Note, *, create: bool = True) -> None:
     """Write a note for its owner's eyes only, whole or not at all; raise `SpoolError` where that cannot be."""
     # No fsync: what a power failure can take is a plan's record, not the job, and every submission would wait.
     name = f"{note.job_id}-{os.urandom(8).hex()}.json"
@@ -79,7 +80,7 @@ def check_writable(directory: Path) -> None:
 
 def own_notes(directory: Path, uid: int, job_ids: Collection[JobId] = ()) -> Notes:
     """Return the notes of one user in his own spool, of these jobs or of all; a damaged one is set aside."""
-    found: list[Promise | Move] = []
+    found: list[Note] = []
     refused: list[str] = []
     try:
         with _opened(directory, os.O_RDONLY) as folder:
@@ -129,7 +130,7 @@ def collect(
                 except DamagedNote as error:
                     refused[one.name] = f"of {_user(one.uid)}, on job {one.note.job_id}: {error}"
                 else:
-                    kept.append(one)
+                    kept.append(_as_submitted(one, owner))
             notes = _notes([one.note for one in kept], [f"a note {why}" for why in refused.values()])
             store(notes)
             for name in (*(one.name for one in kept), *refused):
@@ -179,8 +180,16 @@ def _check_is_his(one: _Found, owner: JobOwner | None) -> None:
     _believe(owner is not None, "Slurm knows no such job")
     assert owner is not None
     _believe(owner.uid == one.uid, f"that job is {_user(owner.uid)}'s")
-    late = owner.submitted is not None and abs(owner.submitted - one.note.submitted) > SUBMITTING
-    _believe(not late, "that job was submitted at another time")
+    known, given = owner.submitted, one.note.submitted
+    is_other = known is not None and given is not None and abs(known - given) > SUBMITTING
+    _believe(not is_other, "that job was submitted at another time")
+
+
+def _as_submitted(one: _Found, owner: JobOwner | None) -> _Found:
+    """Return a tag with the time that Slurm tells, by which the ledger knows its job, not about then."""
+    if owner is None or owner.submitted is None or not isinstance(one.note, ProjectTag):
+        return one
+    return replace(one, note=replace(one.note, submitted=owner.submitted))
 
 
 def _check_is_drop(directory: Path, about: os.stat_result) -> None:
@@ -194,7 +203,7 @@ def _believe(is_so: bool, why_not: str) -> None:
         raise DamagedNote(why_not)
 
 
-def _notes(found: list[Promise | Move], refused: list[str]) -> Notes:
+def _notes(found: list[Note], refused: list[str]) -> Notes:
     """Put in order; of several promises about one submission the first one given holds."""
     promises = sorted((note for note in found if isinstance(note, Promise)), key=lambda p: p.submitted)
     first: dict[JobId, list[Promise]] = {}
@@ -204,7 +213,8 @@ def _notes(found: list[Promise | Move], refused: list[str]) -> Notes:
             same.append(promise)
     moves = sorted((note for note in found if isinstance(note, Move)), key=lambda move: move.moved_at)
     kept = sorted((p for same in first.values() for p in same), key=lambda p: p.submitted)
-    return Notes(tuple(kept), tuple(moves), tuple(refused))
+    tags = sorted((note for note in found if isinstance(note, ProjectTag)), key=lambda tag: tag.tagged_at)
+    return Notes(tuple(kept), tuple(moves), tuple(tags), tuple(refused))
 
 
 def _is_about(name: str, job_ids: Collection[JobId]) -> bool:

@@ -26,9 +26,13 @@ def text(default: str, check: Check | None = None) -> Any:  # noqa: ANN401 - sta
     return _declared(default, _read_text, check)
 
 
-def words(*default: str) -> Any:  # noqa: ANN401
-    """Declare a list of texts."""
-    return _declared(default, _read_words, None)
+def words(*default: str, each: Callable[[str], str] | None = None) -> Any:  # noqa: ANN401
+    """Declare a list of texts; ``each`` says what is wrong with one."""
+
+    def check(values: tuple[str, ...]) -> str:
+        return next((wrong for wrong in map(each, values) if wrong), "") if each else ""
+
+    return _declared(default, _read_words, check)
 
 
 def flag(*, default: bool) -> Any:  # noqa: ANN401
@@ -111,6 +115,13 @@ def duration(value: str) -> str:
     except TimeFormatError as error:
         return str(error)
     return "" if is_finite else "it has to be finite"
+
+
+def project_rule(value: str) -> str:
+    """Check a rule like ``paper-x: px_*``, a project and a pattern of job names."""
+    project, colon, pattern = value.partition(":")
+    is_one = project.strip() and colon and pattern.strip()
+    return "" if is_one else f"{value!r} is no rule; write it like 'paper-x: px_*'"
 
 
 def zone(value: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import shutil
 import signal
 import sqlite3
@@ -132,6 +133,22 @@ def test_every_raw_row_survives(old: Path, table: str) -> None:
     open_ledger(url(old)).close()
     assert rows(old, count) == before
     assert rows(old, "SELECT name FROM sqlite_master WHERE name LIKE 'old_%'") == []
+
+
+def test_a_ledger_of_version_3_tells_the_same_as_one_that_comes_from_version_1(tmp_path: Path) -> None:
+    """It is ``ledger_v1.sqlite``, opened and so brought up to its day by version 3 (commit e5bc23b)."""
+    third, first = tmp_path / "third.sqlite", tmp_path / "first.sqlite"
+    third.write_bytes(lzma.decompress((RECORDED / "ledger_v3.sqlite.xz").read_bytes()))
+    shutil.copyfile(RECORDED / "ledger_v1.sqlite", first)
+    assert version(third) == 3
+    answers = []
+    for path in (third, first):
+        with closing(open_ledger(url(path), cluster="physics")) as ledger:
+            assert ledger.energy.verify() == []
+            answers.append((ledger.energy.jobs(Selection()), ledger.facts.facts(Selection()), sums_after(ledger)))
+        assert version(path) == len(steps())
+    assert answers[0] == answers[1]
+    assert answers[0][0], "there are jobs in it"
 
 
 def test_a_number_that_came_again_with_facts_is_two_jobs_of_two_users(old: Path) -> None:

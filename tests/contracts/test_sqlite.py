@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from lab.privilege import file_permissions_hold
 
-from tests.contracts.rows import ORIGIN, START, spooled
+from tests.contracts.rows import ORIGIN, START, fact, spooled
 from vispa_green.errors import ConfigError, LedgerError, LedgerMissing, UnknownPlugin
 from vispa_green.ledgers import open_ledger
 from vispa_green.ledgers.sqlite import _make_file
@@ -205,3 +205,16 @@ def test_making_a_ledger_that_is_there_takes_no_lock_from_it(tmp_path: Path) -> 
         words = [sys.executable, "-c", code, str(tmp_path / "ledger.sqlite")]
         other = subprocess.run(words, capture_output=True, text=True, check=False)
     assert "database is locked" in other.stderr
+
+
+def test_a_project_that_nobody_said_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    ledger = open_ledger(f"sqlite://{path}", create=True)
+    ledger.facts.append("lab", [fact("7", project="told")], START)
+    ledger.close()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE job SET project = 'forged'")
+        database.commit()
+    ledger = open_ledger(f"sqlite://{path}")
+    assert ledger.energy.verify() == ["job 7: it counts for project 'forged', its last tag or Slurm says 'told'"]
+    ledger.close()

@@ -198,3 +198,20 @@ def test_where_slurm_does_not_answer_nothing_of_others_is_shown(told: Story) -> 
 def test_an_admin_by_configuration_sees_everybody(told: Story) -> None:
     told.configure('[access]\nothers = "never"\nadmins = ["nobody"]\n')
     assert users_seen(told, told.directory) == {"nobody", "root", "54321"}
+
+
+def test_an_ordinary_user_tags_his_own_through_the_drop_directory(told: Story) -> None:
+    refused = told.run("tag", "-j", "1", "mine", before=AS_NOBODY)
+    assert (refused.returncode, "[promises] spool_dir" in refused.stderr) == (1, True)
+    drop = told.directory / "drop"
+    drop.mkdir()
+    drop.chmod(0o1733)
+    told.configure(f'[access]\nothers = "never"\n[promises]\nspool_dir = "{drop}"\n')
+    done = told.run("tag", "-j", "1", "mine", before=AS_NOBODY)
+    assert (done.returncode, "collected" in done.stdout) == (0, True)
+    others = told.run("tag", "-j", "777", "stolen", before=AS_NOBODY)
+    assert (others.returncode, "of yours" in others.stderr) == (1, True)
+    assert [path.stat().st_uid for path in drop.iterdir()] == [65534]
+    history = told.run("tag", "-j", "1,777", before=AS_NOBODY)
+    assert history.stdout == "No tags.\n"
+    assert told.run("energy", "-a", *SPAN).returncode == 0

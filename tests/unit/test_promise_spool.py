@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vispa_green.errors import DamagedNote, SlurmError, SpoolError
-from vispa_green.model import Move, Promise, Quantity
+from vispa_green.model import Move, ProjectTag, Promise, Quantity
 from vispa_green.promise_spool import MOST_OF_A_USER, PATIENCE, JobOwner, Notes, collect, keep, own_notes
-from vispa_green.shifting.notes import note_of, note_text
+from vispa_green.shifting.notes import Note, note_of, note_text
 
 NOW = datetime.now(UTC)  # noqa: TID251 - files get their times from the machine's clock
 HOUR = timedelta(hours=1)
@@ -36,6 +36,12 @@ MOVES = st.builds(
     Move, job_id=IDS, submitted=MOMENTS, moved_at=MOMENTS, moved_by=st.just("ada"), before=MOMENTS, after=MOMENTS,
     quantity=st.sampled_from(Quantity), mean_before=MEANS, mean_after=MEANS, reason=TEXTS,
 )  # fmt: skip
+SHOWN = IDS | st.builds("{}{}{}".format, IDS, st.sampled_from("_+"), IDS)
+PROJECTS = st.sampled_from(["", "paper-x", "a=0.25,b=0.75", "ein Projekt"])
+TAGS = st.builds(
+    ProjectTag, cluster=st.just(""), job_id=SHOWN, submitted=st.none() | MOMENTS, project=PROJECTS,
+    tagged_by=st.just("ada"), tagged_at=MOMENTS,
+)  # fmt: skip
 PROMISE = Promise(
     "6", "?", NOW, NOW + HOUR, HOUR, NOW + 6 * HOUR, Quantity.CARBON_INTENSITY, 300, 400, "best_mean", ""
 )
@@ -45,8 +51,8 @@ MOVE = Move("6", NOW, NOW + HOUR, "?", NOW, NOW + HOUR, Quantity.CARBON_INTENSIT
 # ---- the text --------------------------------------------------------------------------------------
 
 
-@given(PROMISES | MOVES)
-def test_a_note_comes_back_as_it_was(note: Promise | Move) -> None:
+@given(PROMISES | MOVES | TAGS)
+def test_a_note_comes_back_as_it_was(note: Note) -> None:
     assert note_of(note_text(note).encode(), "ada") == note
 
 

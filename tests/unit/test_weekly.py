@@ -34,7 +34,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 ME = pwd.getpwuid(os.getuid()).pw_name
 MONDAY = datetime(2026, 11, 9, tzinfo=BERLIN)
 JOB = JobEnergy(
-    key=JobKey("lab", "7", None), display_id="7", user="ada", account="", partition="", project="", qos="",
+    key=JobKey("lab", "7", None), display_id="7", user="ada", account="", partition="", project="", wckey="", qos="",
     name="fit", state="COMPLETED", exit_code="0:0", comment="", nodes=("n1",), submit=None, start=MONDAY,
     end=MONDAY + timedelta(hours=1), elapsed=timedelta(hours=1), has_run=True, cpus=16, tasks=1,
     cpus_per_task=16, memory_mib=2048, peak_memory_mib=1024, cpu_time_ns=0, cpu_efficiency=0.9,

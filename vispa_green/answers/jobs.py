@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from vispa_green.access import may_see
 from vispa_green.answers.asking import for_asker, user_name, user_number
 from vispa_green.answers.background import with_grid
+from vispa_green.answers.projects import with_projects
 from vispa_green.energy.jobs import ChargedSpan, JobEnergy, charged_spans, job_energies, runs_of
 from vispa_green.errors import LedgerError, LedgerMissing, SlurmError
 from vispa_green.model import JobAccount, JobFact, JobId, JobKey, Ledger, Selection
@@ -118,7 +119,7 @@ def asked_slurm(session: Session, choice: JobChoice, warnings: list[str]) -> lis
         warnings.append(f"{error}; shown is what the ledger knows")
         return None
     warnings += answer.faults
-    return answer.records
+    return with_projects(session, answer.records)
 
 
 def kept(ledger: Ledger, session: Session, facts: Sequence[JobFact]) -> tuple[str, ...]:

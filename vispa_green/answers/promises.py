@@ -10,11 +10,12 @@ from vispa_green.errors import SpoolError
 from vispa_green.model import JobFact, JobId, Ledger, Move, Promise, Selection
 from vispa_green.promise_spool import JobOwner, Notes, check_writable, collect, keep, own_notes
 from vispa_green.session import Session
+from vispa_green.shifting.notes import Note
 from vispa_green.shifting.promises import SUBMITTING
 
 
-def keep_note(session: Session, note: Promise | Move) -> None:
-    """Keep a promise or a move in the user's own spool, and for the site where it names a drop directory.
+def keep_note(session: Session, note: Note) -> None:
+    """Keep a promise, a move or a tag in the user's own spool, and for the site where it names a drop directory.
 
     Raise `SpoolError` where one of the two cannot be; the other is written all the same.
     """
@@ -47,7 +48,7 @@ def known_promises(session: Session, ledger: Ledger | None, selection: Selection
     return Notes(
         tuple(sorted(promises.values(), key=lambda promise: promise.submitted)),
         tuple(sorted(moves, key=lambda move: move.moved_at)),
-        own.refused,
+        refused=own.refused,
     )
 
 
@@ -63,6 +64,7 @@ def _of_cluster(notes: Notes, session: Session) -> Notes:
     return Notes(
         tuple(replace(promise, cluster=name) for promise in notes.promises),
         tuple(replace(move, cluster=name) for move in notes.moves),
+        tuple(replace(tag, cluster=name) for tag in notes.tags),
         notes.refused,
     )
 
@@ -127,6 +129,7 @@ def owners_of(facts: Iterable[JobFact]) -> dict[JobId, JobOwner]:
             continue
         owner = JobOwner(uid, fact.submit)
         owners.setdefault(fact.display_id.partition("_")[0].partition("+")[0], owner)
+        owners.setdefault(fact.display_id, owner)
         owners.setdefault(fact.job_id, owner)
     return owners
 
@@ -145,7 +148,7 @@ def _is_same_submission(one: Promise, other: Promise) -> bool:
 
 
 def _store(session: Session, notes: Notes) -> None:
-    if not notes.promises and not notes.moves:
+    if not notes.promises and not notes.moves and not notes.tags:
         return
     notes = _of_cluster(notes, session)
     ledger = session.ledger(create=True)
@@ -156,5 +159,6 @@ def _store(session: Session, notes: Notes) -> None:
             if not any(_is_same_submission(promise, first) for first in known):
                 ledger.promises.append(promise)
         ledger.promises.append_moves(notes.moves)
+        ledger.projects.append(notes.tags)
     finally:
         ledger.close()

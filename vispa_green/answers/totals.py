@@ -9,8 +9,9 @@ from datetime import date, tzinfo
 from vispa_green.answers.asking import for_asker, user_name
 from vispa_green.answers.background import completed
 from vispa_green.answers.jobs import JobChoice, asked_slurm, kept, open_account
+from vispa_green.answers.projects import by_whole_projects
 from vispa_green.energy.parts import EnergyParts, GridFigures, energy_parts, worst
-from vispa_green.model import Dimension, JobKey, Quality, Total
+from vispa_green.model import Dimension, JobKey, Ledger, Quality, Selection, Total
 from vispa_green.session import Session
 
 
@@ -46,10 +47,22 @@ def totals(
             end = session.now.utc if choice.end is None else min(choice.end, session.now.utc)
             if choice.start < end:
                 warnings += completed(session, ledger, choice.start, end)[0]
-        found = ledger.energy.totals(selection, by, zone, with_grid=with_grid)
+        found = summed(ledger, selection, by, zone, with_grid=with_grid)
     finally:
         ledger.close()
     return TotalAnswer(tuple(map(told, found)), tuple(warnings))
+
+
+def summed(
+    ledger: Ledger, selection: Selection, by: Sequence[Dimension], zone: tzinfo, *, with_grid: bool
+) -> list[Total]:
+    """Return the ledger's sums with those of jobs that several projects share in their parts."""
+    by_project = Dimension.PROJECT in by
+    if not by_project and not selection.projects:
+        return ledger.energy.totals(selection, by, zone, with_grid=with_grid)
+    asked = by if by_project else (*by, Dimension.PROJECT)
+    found = ledger.energy.totals(selection, asked, zone, with_grid=with_grid)
+    return by_whole_projects(found, selection.projects, keep=by_project)
 
 
 def told(total: Total) -> GroupTotal:

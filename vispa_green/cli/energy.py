@@ -47,10 +47,13 @@ LONG_FORMAT = (
     "-N", "--nodelist", "nodes", default="", metavar="LIST", help="Jobs that ran on these nodes: n1, n[2-4]."
 )
 @click.option("--name", "names", default="", metavar="LIST", help="Jobs of these names.")
+@click.option(
+    "--project", "projects", default="", metavar="LIST", help="Jobs of these projects; see vispa-green tag."
+)
 @click.option("-T", "--truncate", is_flag=True, help="Only what was charged between -S and -E, not whole runs.")
 @click.option(
     "--by",
-    default="",
+    multiple=True,
     metavar="LIST",
     help=f"Sums instead of jobs, of what was charged between -S and -E, by: {', '.join(Dimension)}.",
 )
@@ -77,6 +80,7 @@ def command(config_file: Path | None, **asked: Any) -> None:  # noqa: ANN401 - c
       vispa-green energy 4711
       vispa-green energy -a -S 2026-11-01 -o jobid,user,energy%12,co2
       vispa-green energy -a --by user,week -S 2026-11-02 -E 2026-11-30
+      vispa-green energy --by project --by month -S 2026-01-01
       vispa-green energy --json | jq '[.jobs[].energy_uj] | add'
     """
     if asked["helpformat"]:
@@ -86,7 +90,7 @@ def command(config_file: Path | None, **asked: Any) -> None:  # noqa: ANN401 - c
     session = open_session(config_file)
     choice = _choice(asked, session.now.utc, zone)
     if asked["by"]:
-        sums = totals(session, choice, dimensions(asked["by"]), zone)
+        sums = totals(session, choice, dimensions(",".join(asked["by"])), zone)
         warn(sums.warnings)
         print_totals(sums, as_json=asked["as_json"], parsable=asked["with_end"] or asked["without_end"])
         return
@@ -105,6 +109,7 @@ def _choice(asked: dict[str, Any], now: datetime, zone: tzinfo) -> JobChoice:
         states=asked["states"],
         nodes=asked["nodes"],
         names=asked["names"],
+        projects=asked["projects"],
         start=asked["starttime"],
         end=asked["endtime"],
         all_users=asked["allusers"],

@@ -45,6 +45,8 @@ class JobEnergy:
     account: str
     partition: str
     project: str
+    """What it counts for: its last tag, else what it was submitted for."""
+    wckey: str
     qos: str
     name: str
     state: str
@@ -162,7 +164,8 @@ def _row(
         user=fact.user if fact and fact.user else "" if account.uid is None else user_of(account.uid),
         account=fact.account if fact else "",
         partition=fact.partition if fact else "",
-        project=fact.project if fact else "",
+        project=account.tag or (fact.project if fact else ""),
+        wckey=fact.wckey if fact else "",
         qos=fact.qos if fact else "",
         name=fact.name if fact else "",
         state=fact.state if fact else "",

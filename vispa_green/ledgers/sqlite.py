@@ -20,7 +20,7 @@ from vispa_green.host import Host, now
 from vispa_green.ledgers import LedgerPlace
 from vispa_green.ledgers._sqlite.connection import Connection
 from vispa_green.ledgers._sqlite.migrating import bring_up_to_date, steps, version_of
-from vispa_green.model import EnergyBook, FactBook, GridBook, Ledger, PromiseBook
+from vispa_green.model import EnergyBook, FactBook, GridBook, Ledger, ProjectBook, PromiseBook
 from vispa_green.registry import NoOptions
 
 FILE_MODE, DIRECTORY_MODE = 0o640, 0o750
@@ -65,6 +65,13 @@ class SqliteLedger:
         from vispa_green.ledgers._sqlite.facts import SqliteFacts
 
         return SqliteFacts(self._connection)
+
+    @cached_property
+    def projects(self) -> ProjectBook:
+        """What work was for."""
+        from vispa_green.ledgers._sqlite.projects import SqliteProjects
+
+        return SqliteProjects(self._connection)
 
     def close(self) -> None:
         """Release the file."""

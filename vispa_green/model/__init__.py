@@ -35,6 +35,7 @@ from vispa_green.model.ledger import (
 )
 from vispa_green.model.node import UJ_PER_KWH, Binding, Component, CpuTime, Instant, JobId, Meter, Quality, Tracker
 from vispa_green.model.planning import GreenWindow, JobRequest, Move, Outlook, Policy, Promise, Signal
+from vispa_green.model.projects import ProjectBook, ProjectTag
 
 __all__ = [
     "Binding",
@@ -83,6 +84,8 @@ __all__ = [
     "JobStay",
     "Ledger",
     "Origin",
+    "ProjectBook",
+    "ProjectTag",
     "PromiseBook",
     "Pruned",
     "SpooledInterval",

@@ -83,10 +83,12 @@ class JobFact:
     uid: int | None = None
     qos: str = ""
     project: str = ""
-    """Its workload characterisation key (``--wckey``)."""
+    """What it was submitted for (`vispa_green.energy.projects.told_project`); a tag of the ledger counts more."""
     exit_code: str = ""
     elapsed: timedelta | None = None
     """Of the last run, without the time it was suspended."""
+    wckey: str = ""
+    """Its workload characterisation key (``--wckey``)."""
 
     @property
     def has_run(self) -> bool:
@@ -115,7 +117,7 @@ class QueueEntry:
     account: str = ""
     partition: str = ""
     qos: str = ""
-    project: str = ""
+    wckey: str = ""
     name: str = ""
     comment: str = ""
     submit: datetime | None = None

@@ -14,6 +14,7 @@ from vispa_green.model.grid import GridValue, Quantity
 from vispa_green.model.jobs import JobKey, Selection
 from vispa_green.model.node import Component, Quality
 from vispa_green.model.planning import Move, Promise
+from vispa_green.model.projects import ProjectBook
 
 QUARTER = timedelta(minutes=15)
 """The grain of the roll-ups; that of the grid's series, and a divisor of every time zone's offset."""
@@ -92,6 +93,8 @@ class JobAccount:
     grid: Mapping[Quantity, Weighted] = field(default_factory=dict)
     tasks: int | None = None
     cpus_per_task: int | None = None
+    tag: str | None = None
+    """The project that somebody tagged it with, which counts before that of its fact."""
 
 
 class Dimension(StrEnum):
@@ -234,6 +237,10 @@ class Ledger(Protocol):
     @property
     def facts(self) -> FactBook:
         """What Slurm said."""
+
+    @property
+    def projects(self) -> ProjectBook:
+        """What work was for."""
 
     def close(self) -> None:
         """Release the ledger."""

@@ -1,4 +1,4 @@
-"""A promise, or a move of one, as the short text that a submission leaves behind. Pure, strict, light to import.
+"""A promise, a move of one, or a tag, as the short text that a user leaves behind. Pure, strict, light to import.
 
 Whoever may write such a text may write anything into it, so nothing is taken that could not be true, and the
 text does not say whose it is: that is its file's owner.
@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from vispa_green.errors import DamagedNote
-from vispa_green.model import Move, Promise, Quantity
+from vispa_green.errors import DamagedNote, UsageError
+from vispa_green.model import Move, ProjectTag, Promise, Quantity
 from vispa_green.numbers import LATEST_S, whole_number
 from vispa_green.printable import printable
 
@@ -24,14 +24,17 @@ _MICROSECOND = timedelta(microseconds=1)
 _LARGEST_MEAN = 1e6
 
 
-def note_text(note: Promise | Move) -> str:
+Note = Promise | Move | ProjectTag
+
+
+def note_text(note: Note) -> str:
     """Return a note as JSON: times in µs since 1970, spans in µs."""
-    kind, fields = ("promise", _PROMISE) if isinstance(note, Promise) else ("move", _MOVE)
+    kind, fields = _KINDS[type(note)]
     body = {name: _plain(getattr(note, name)) for name in fields}
     return json.dumps({"kind": kind, **body}, separators=(",", ":"), allow_nan=False)
 
 
-def note_of(text: bytes, user: str) -> Promise | Move:
+def note_of(text: bytes, user: str) -> Note:
     """Return what `note_text` wrote, as a note of ``user``; raise `DamagedNote` for anything else."""
     body = _body(text)
     kind = body.pop("kind", None)
@@ -39,7 +42,9 @@ def note_of(text: bytes, user: str) -> Promise | Move:
         return Promise(user=user, **_read(body, _PROMISE))
     if kind == "move":
         return Move(moved_by=user, **_read(body, _MOVE))
-    raise DamagedNote("neither a promise nor a move")
+    if kind == "tag":
+        return ProjectTag(cluster="", tagged_by=user, **_read(body, _TAG))
+    raise DamagedNote("neither a promise nor a move nor a tag")
 
 
 def _body(text: bytes) -> dict[str, Any]:
@@ -82,6 +87,29 @@ def _job_id(value: object) -> str:
     if not isinstance(value, str) or whole_number(value, most=LATEST_S) is None:
         raise ValueError
     return value
+
+
+def _shown_id(value: object) -> str:
+    """Check a job's number, or that of one part of an array or het job as shown: ``12_3``, ``12+1``."""
+    if not isinstance(value, str):
+        raise ValueError  # noqa: TRY004 - one kind of error for whatever does not fit
+    whole, mark, part = value.partition("+" if "+" in value else "_")
+    _job_id(whole)
+    if mark:
+        _job_id(part)
+    return value
+
+
+def _project(value: object) -> str:
+    from vispa_green.energy.projects import project_text  # a promise need not wait for it
+
+    text = _text(value)
+    try:
+        if text and project_text(text) != text:
+            raise ValueError
+    except UsageError:
+        raise ValueError from None
+    return text
 
 
 def _text(value: object) -> str:
@@ -139,3 +167,10 @@ _MOVE: dict[str, Callable[[Any], object]] = {
     "mean_after": _mean,
     "reason": _text,
 }
+_TAG: dict[str, Callable[[Any], object]] = {
+    "job_id": _shown_id,
+    "submitted": _maybe_moment,
+    "project": _project,
+    "tagged_at": _moment,
+}
+_KINDS = {Promise: ("promise", _PROMISE), Move: ("move", _MOVE), ProjectTag: ("tag", _TAG)}

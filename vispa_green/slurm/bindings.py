@@ -130,7 +130,7 @@ def _allocation(text: str, at: int, entry: QueueEntry) -> str | None:
 
 def _own_words(entry: QueueEntry) -> re.Pattern[str]:
     account = re.escape(entry.account) if entry.account else r"\(null\)"
-    project = re.escape(entry.project) if entry.project else r"(?:\(null\))?"
+    project = re.escape(entry.wckey) if entry.wckey else r"(?:\(null\))?"
     return re.compile(rf"{account} QOS=\S*(?: WCKey=\*?{project})? JobState=[A-Z_]+(?= )")
 
 

@@ -165,7 +165,7 @@ def _fact(record: Record) -> JobFact:
         comment=text_of(record, "Comment"),
         uid=number(record, "UID"),
         qos=text_of(record, "QOS"),
-        project=text_of(record, "WCKey").removeprefix("*"),  # so marked where the user did not name one
+        wckey=text_of(record, "WCKey").removeprefix("*"),  # so marked where the user did not name one
         exit_code=matching(record, "ExitCode", _EXIT_CODE),
         elapsed=None if elapsed_s is None else timedelta(seconds=elapsed_s),
     )

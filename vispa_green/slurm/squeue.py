@@ -99,7 +99,7 @@ def waiting_fact(entry: QueueEntry) -> JobFact:
         comment=entry.comment,
         uid=entry.uid,
         qos=entry.qos,
-        project=entry.project,
+        wckey=entry.wckey,
     )
 
 
@@ -123,7 +123,7 @@ def _entry(record: Record) -> QueueEntry:
         account=text_of(record, "Account"),
         partition=record["Partition"],
         qos=text_of(record, "QOS"),
-        project=text_of(record, "WCKey").removeprefix("*"),
+        wckey=text_of(record, "WCKey").removeprefix("*"),
         name=record["Name"],
         comment=text_of(record, "Comment"),
         submit=moment(record, "SubmitTime"),

@@ -44,9 +44,9 @@ def fact_text(fact: JobFact) -> str:
 
 
 FACT_COLUMNS = (
-    "job_id", "shown_id", "owner", "account", "partition", "project", "uid", "latest_us", "eligible_us", "start_us",
-    "end_us", "time_limit_us", "elapsed_us", "state", "name", "nodes", "cpus", "memory_mib", "peak_memory_mib",
-    "comment", "qos", "exit_code",
+    "job_id", "shown_id", "owner", "account", "partition", "told_project", "uid", "latest_us", "eligible_us",
+    "start_us", "end_us", "time_limit_us", "elapsed_us", "state", "name", "nodes", "cpus", "memory_mib",
+    "peak_memory_mib", "comment", "qos", "exit_code", "wckey",
 )  # fmt: skip
 """The columns of ``job`` that tell the newest fact."""
 OWN_FACT_COLUMNS = FACT_COLUMNS[8:]
@@ -58,7 +58,7 @@ def own_fact_values(fact: JobFact) -> tuple[object, ...]:
     moments = (None if moment is None else us(moment) for moment in (fact.eligible, fact.start, fact.end))
     spans = (None if span is None else span // MICROSECOND for span in (fact.time_limit, fact.elapsed))
     return (*moments, *spans, fact.state, fact.name, ",".join(fact.nodes), fact.cpus, fact.memory_mib,
-            fact.peak_memory_mib, fact.comment, fact.qos, fact.exit_code)  # fmt: skip
+            fact.peak_memory_mib, fact.comment, fact.qos, fact.exit_code, fact.wckey)  # fmt: skip
 
 
 def fact_of(row: Sequence[Any]) -> JobFact | None:
@@ -68,7 +68,7 @@ def fact_of(row: Sequence[Any]) -> JobFact | None:
         return None
     submit, eligible, start, end = (None if moment is None else utc(moment) for moment in times[:4])
     time_limit, elapsed = (None if span is None else span * MICROSECOND for span in times[4:])
-    cpus, memory_mib, peak_memory_mib, comment, qos, exit_code = row[16:]
+    cpus, memory_mib, peak_memory_mib, comment, qos, exit_code, wckey = row[16:]
     return JobFact(
         job_id=job_id,
         display_id=shown_id,
@@ -92,6 +92,7 @@ def fact_of(row: Sequence[Any]) -> JobFact | None:
         project=project,
         exit_code=exit_code,
         elapsed=elapsed,
+        wckey=wckey,
     )
 
 

@@ -113,7 +113,8 @@ class SqliteEnergy:
         fact_columns = ", ".join(f"j.{column}" for column in FACT_COLUMNS)
         rows = self._db.read(
             "SELECT j.id, j.first_us, j.last_us, c.name, j.job_id, j.submitted_us, j.uid, j.tasks, j.cpus_per_task,"
-            f" {fact_columns} FROM job j JOIN cluster c ON c.id = j.cluster_id WHERE {where} ORDER BY j.first_us",
+            f" j.tag, {fact_columns}"
+            f" FROM job j JOIN cluster c ON c.id = j.cluster_id WHERE {where} ORDER BY j.first_us",
             values,
         )
         window = Window.whole() if whole else Window.of(selection)
@@ -129,8 +130,9 @@ class SqliteEnergy:
                 grid.get(job, {}),
                 tasks,
                 cpus_per_task,
+                tag,
             )
-            for job, first_us, last_us, cluster, job_id, submitted, uid, tasks, cpus_per_task, *fact in rows
+            for job, first_us, last_us, cluster, job_id, submitted, uid, tasks, cpus_per_task, tag, *fact in rows
             if window.touches(first_us, last_us) or sums[job]
         ]
 

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from vispa_green.ledgers._sqlite.tags import last_tag
+
 Owner = tuple[str, str, str, str]
 """A user (or ``uid:N``), an account, a partition and a project: what sums by owner are kept for."""
 
@@ -70,10 +72,10 @@ class Identities:
         else:
             row = self._named(rows, submitted_us, uid, end_us)
             if row is None and (seen := unnamed(rows, submitted_us, uid, end_us)):
-                row = self._name(seen[0], submitted_us)
+                row = self._tagged(self._name(seen[0], submitted_us))
         if row is None:
             owner = "" if uid is None else f"uid:{uid}"
-            return self._make(cluster_id, job_id, submitted_us, owner, uid, start_us, end_us)
+            return self._tagged(self._make(cluster_id, job_id, submitted_us, owner, uid, start_us, end_us))
         if not _agrees(row, uid) and uid is not None:
             self._distrust(row, uid)
         if start_us < row.first_us or end_us > row.last_us or (row.uid is None and uid is not None):
@@ -156,14 +158,24 @@ class Identities:
         self._db.execute("UPDATE job SET submitted_us = ?1, latest_us = ?1 WHERE id = ?2", (submitted_us, row.id))
         return row
 
+    def _tagged(self, row: JobRow) -> JobRow:
+        """Let a tag count that came before the job itself was known by its submission."""
+        whole, shown = self._db.execute("SELECT whole_id, shown_id FROM job WHERE id = ?", (row.id,)).fetchone()
+        tag = last_tag(self._db, row.id, whole, shown)
+        if tag is not None:
+            row.owner = (*row.owner[:3], tag)
+            self._db.execute("UPDATE job SET tag = ?1, project = ?1 WHERE id = ?2", (tag, row.id))
+            self._changed[row.id] = row
+        return row
+
     def _distrust(self, row: JobRow, uid: int) -> None:
         """Forget what Slurm told of a job before any agent saw it: its processes are another user's."""
         if self._db.execute("SELECT 1 FROM job_stay WHERE job = ?", (row.id,)).fetchone():
             return
         row.uid, row.owner, row.told = uid, (f"uid:{uid}", "", "", ""), Told()
         self._db.execute(
-            "UPDATE job SET state = NULL, account = '', partition = '', project = '', uid = ?2, owner = ?3,"
-            " whole_id = job_id, shown_id = job_id WHERE id = ?1",
+            "UPDATE job SET state = NULL, account = '', partition = '', project = '', told_project = '',"
+            " wckey = '', uid = ?2, owner = ?3, whole_id = job_id, shown_id = job_id WHERE id = ?1",
             (row.id, uid, row.owner[0]),
         )
 

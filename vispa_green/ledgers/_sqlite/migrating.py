@@ -1,5 +1,8 @@
 """Brings a ledger to today's schema by numbered steps: ``migrations/0001_….sql``, with a module of the same name
-where rows have to be read to be carried over."""
+where rows have to be read to be carried over.
+
+A module writes rows with today's code, which knows today's tables; so all tables are changed before any is called.
+"""
 
 from __future__ import annotations
 
@@ -34,11 +37,16 @@ def bring_up_to_date(database: sqlite3.Connection, cluster: str, zone: ZoneInfo)
     database.execute("PRAGMA foreign_keys = OFF")
     database.execute("BEGIN IMMEDIATE")
     try:
-        is_old = version_of(database) > 0
-        for number, name in enumerate(steps(), 1):
-            if number > version_of(database):
-                _take(database, number, name, cluster, zone)
-        if is_old:
+        before = version_of(database)
+        missing = steps()[before:]
+        for name in missing:
+            for statement in _statements((FOLDER / f"{name}.sql").read_text(encoding="utf-8")):
+                database.execute(statement)
+        for name in missing:
+            if (FOLDER / f"{name}.py").is_file():
+                _carry_over(database, name, cluster, zone)
+        database.execute(f"PRAGMA user_version = {len(steps())}")
+        if before > 0:
             _quarters_of_the_grid(database)
         database.execute("COMMIT")
     except BaseException:
@@ -49,19 +57,16 @@ def bring_up_to_date(database: sqlite3.Connection, cluster: str, zone: ZoneInfo)
         database.execute("PRAGMA foreign_keys = ON")
 
 
-def _take(database: sqlite3.Connection, number: int, name: str, cluster: str, zone: ZoneInfo) -> None:
-    for statement in _statements((FOLDER / f"{name}.sql").read_text(encoding="utf-8")):
-        database.execute(statement)
-    if (FOLDER / f"{name}.py").is_file():
+def _carry_over(database: sqlite3.Connection, name: str, cluster: str, zone: ZoneInfo) -> None:
+    if database.execute("SELECT 1 FROM meta WHERE key = 'zone'").fetchone() is None:
         remember(database, "zone", str(zone))
-        try:
-            importlib.import_module(f"{PACKAGE}.{name}").migrate(database, cluster, zone)
-        except (LookupError, TypeError, ValueError) as error:
-            raise LedgerError(
-                f"the ledger holds a row that step {name} cannot read ({error!r}); nothing of it was changed:"
-                " set it aside, or open it with the version that wrote it"
-            ) from error
-    database.execute(f"PRAGMA user_version = {number}")
+    try:
+        importlib.import_module(f"{PACKAGE}.{name}").migrate(database, cluster, zone)
+    except (LookupError, TypeError, ValueError) as error:
+        raise LedgerError(
+            f"the ledger holds a row that step {name} cannot read ({error!r}); nothing of it was changed:"
+            " set it aside, or open it with the version that wrote it"
+        ) from error
 
 
 def _quarters_of_the_grid(database: sqlite3.Connection) -> None:

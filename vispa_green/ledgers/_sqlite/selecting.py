@@ -28,9 +28,12 @@ def chosen(selection: Selection) -> tuple[str, list[object]]:
     for wanted, condition in demands:
         if wanted:
             demand(*condition(wanted))
-    for column in ("account", "partition", "project"):
+    for column in ("account", "partition"):
         if names := getattr(selection, f"{column}s"):
             demand(f"j.{column} IN {_LIST}", _json(names))
+    if selection.projects:
+        split = f"SELECT project FROM project_part WHERE part IN {_LIST}"
+        demand(f"(j.project IN {_LIST} OR j.project IN ({split}))", *[_json(selection.projects)] * 2)
     if selection.visible is not None:
         demand(*_seen_by(selection.visible))
     for clause, moment in (("j.last_us > ?", selection.start), ("j.first_us < ?", selection.end)):

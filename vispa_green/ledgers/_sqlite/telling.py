@@ -9,6 +9,7 @@ from vispa_green.ledgers._sqlite.codec import OWN_FACT_COLUMNS, fact_text, own_f
 from vispa_green.ledgers._sqlite.connection import row_id
 from vispa_green.ledgers._sqlite.identity import Identities, JobRow, Told
 from vispa_green.ledgers._sqlite.rollups import OwnerDays, merge_jobs
+from vispa_green.ledgers._sqlite.tags import know_parts, last_tag
 from vispa_green.model import JobFact
 
 _OWN_COLUMNS = ", ".join(f"{column} = ?" for column in OWN_FACT_COLUMNS)
@@ -36,7 +37,8 @@ class FactWriter:
             )
         if row.told.anything and not same and (submitted_us or 0) < (row.latest_us or 0):
             return ""  # of a run before the last one that was told of: nothing new
-        owner = (fact.user or row.owner[0], fact.account, fact.partition, fact.project)
+        tag = last_tag(self._db, row.id, _whole_of(fact), fact.display_id)
+        owner = (fact.user or row.owner[0], fact.account, fact.partition, tag or fact.project)
         for taken in (row, *same):
             self._days.move(taken.id, taken.owner, owner)
         for other in same:
@@ -45,14 +47,16 @@ class FactWriter:
             self._identities.merged(self._cluster_id, fact.job_id, row, same)
         row.uid = next((r.uid for r in (row, *same) if r.uid is not None), fact.uid)
         row.owner = row.owner_before = owner
-        self._write(row, fact, first_us, last_us, recorded_us)
+        self._write(row, fact, first_us, last_us, recorded_us, tag)
         return ""
 
     def finish(self) -> None:
         """Write the sums by owner and day."""
         self._days.write()
 
-    def _write(self, row: JobRow, fact: JobFact, first_us: int, last_us: int, recorded_us: int) -> None:
+    def _write(
+        self, row: JobRow, fact: JobFact, first_us: int, last_us: int, recorded_us: int, tag: str | None
+    ) -> None:
         seen = self._db.execute("SELECT min(start_us), max(end_us) FROM job_stay WHERE job = ?", (row.id,)).fetchone()
         if row.told.start:  # Slurm tells of the last run only, if it was requeued
             first_us = min(first_us, row.first_us)
@@ -60,13 +64,14 @@ class FactWriter:
         row.last_us = last_us if seen[1] is None else max(last_us, seen[1])
         row.latest_us = row.latest_us if fact.submit is None else us(fact.submit)
         row.told = Told(True, row.told.start or fact.start is not None, fact.end is not None)
-        whole = fact.display_id.partition("_")[0].partition("+")[0] or fact.job_id
         self._db.execute(
             "UPDATE job SET latest_us = ?, whole_id = ?, shown_id = ?, owner = ?, account = ?, partition = ?,"
-            f" project = ?, uid = ?, first_us = ?, last_us = ?, {_OWN_COLUMNS} WHERE id = ?",
-            (row.latest_us, whole, fact.display_id, *row.owner, row.uid, row.first_us, row.last_us,
-             *own_fact_values(fact), row.id),
+            f" project = ?, told_project = ?, tag = ?, uid = ?, first_us = ?, last_us = ?, {_OWN_COLUMNS}"
+            " WHERE id = ?",
+            (row.latest_us, _whole_of(fact), fact.display_id, *row.owner, fact.project, tag, row.uid, row.first_us,
+             row.last_us, *own_fact_values(fact), row.id),
         )  # fmt: skip
+        know_parts(self._db, (fact.project,))
         self._db.execute(
             "INSERT INTO job_fact (job, recorded_us, fact) VALUES (?,?,?)", (row.id, recorded_us, fact_text(fact))
         )
@@ -78,3 +83,7 @@ def _span(fact: JobFact, recorded_us: int) -> tuple[int, int]:
     if fact.start is None:
         return waits_us, waits_us
     return us(fact.start), us(fact.end) if fact.end else max(us(fact.start), recorded_us)
+
+
+def _whole_of(fact: JobFact) -> str:
+    return fact.display_id.partition("_")[0].partition("+")[0] or fact.job_id

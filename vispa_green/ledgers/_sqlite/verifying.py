@@ -10,6 +10,7 @@ from typing import Any
 from vispa_green.ledgers._sqlite.codec import COMPONENT_CODE, COMPONENTS, QUALITIES, QUALITY_CODE, QUARTER_US, utc
 from vispa_green.ledgers._sqlite.connection import Connection
 from vispa_green.ledgers._sqlite.local_days import EPOCH_DAY, local_day_sql
+from vispa_green.ledgers._sqlite.tags import SUBMITTED
 from vispa_green.ledgers._sqlite.wide import joined, limbs
 from vispa_green.ledgers._sqlite.windows import Window, quarters_of
 
@@ -34,6 +35,7 @@ def _all(connection: Connection) -> Iterator[str]:
     yield from _quarters(connection)
     yield from _totals(connection)
     yield from _owners(connection)
+    yield from _projects(connection)
     yield from _nodes(connection)
     yield from _unbalanced(connection)
     yield from _idle_and_system(connection)
@@ -50,6 +52,19 @@ def _entries(connection: Connection) -> Iterator[str]:
     )
     for interval, device, jobs_uj, shares_uj in rows:
         yield f"interval {interval}, {device}: its jobs carry {jobs_uj} µJ, their shares sum to {shares_uj} µJ"
+
+
+def _projects(connection: Connection) -> Iterator[str]:
+    """Compare the project that counts for a job with its last tag, else with what Slurm told."""
+    rows = connection.read(
+        "SELECT shown_id, project, counts FROM (SELECT j.shown_id, j.project, coalesce(nullif(("
+        " SELECT t.project FROM project_tag t"
+        f" WHERE t.cluster_id = j.cluster_id AND t.job_id IN (j.job_id, j.whole_id, j.shown_id) AND {SUBMITTED}"
+        " ORDER BY t.tagged_us DESC, t.id DESC LIMIT 1), ''), j.told_project) AS counts"
+        " FROM job j WHERE j.same_as IS NULL) WHERE project <> counts"
+    )
+    for job, project, counts in rows:
+        yield f"job {job}: it counts for project {project!r}, its last tag or Slurm says {counts!r}"
 
 
 def _quarters(connection: Connection) -> Iterator[str]:

@@ -1,0 +1,115 @@
+"""Tags jobs with a project afterwards, and tells who tagged what; a user tags his own jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from vispa_green.access import Role
+from vispa_green.answers.asking import who_asks
+from vispa_green.answers.jobs import JobChoice, asked_slurm, kept, open_account
+from vispa_green.answers.promises import keep_note
+from vispa_green.errors import LedgerError, UsageError
+from vispa_green.model import JobAccount, Ledger, ProjectTag, Selection, Visibility
+from vispa_green.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class TaggingAnswer:
+    """The tags, whether the ledger has them, and lines for the reader.
+
+    Where it has not, they wait in the drop directory for whoever keeps the ledger.
+    """
+
+    tags: tuple[ProjectTag, ...]
+    is_in_ledger: bool = True
+    warnings: tuple[str, ...] = ()
+
+
+def tag(session: Session, choice: JobChoice, project: str) -> TaggingAnswer:
+    """Tag the chosen jobs with a project in the ledger's writing; an empty one takes their tags away.
+
+    Raise `UsageError` where one of the jobs asked for by number is not there or not the caller's to tag.
+    """
+    warnings: list[str] = []
+    ledger = open_account(session)
+    try:
+        warnings += kept(ledger, session, asked_slurm(session, choice, warnings) or ())
+        found = _may_tag(session, ledger, choice)
+        _check_all_there(choice.job_ids, found)
+        tags = _tags(session, found, choice.job_ids, project)
+        try:
+            ledger.projects.append(tags)
+        except LedgerError as error:
+            _drop(session, tags, error)
+            return TaggingAnswer(tags, False, tuple(warnings))
+    finally:
+        ledger.close()
+    return TaggingAnswer(tags, True, tuple(warnings))
+
+
+def tags_of(session: Session, choice: JobChoice) -> TaggingAnswer:
+    """Return all tags that the chosen jobs ever had, the oldest first."""
+    ledger = open_account(session)
+    try:
+        return TaggingAnswer(tuple(ledger.projects.tags(_own(session, choice.selection))))
+    finally:
+        ledger.close()
+
+
+def _own(session: Session, selection: Selection) -> Selection:
+    """Return the selection as far as the caller may say what it was for: his own jobs; an admin, everybody's."""
+    somebody = who_asks(session)
+    if Role.ADMIN in somebody.roles:
+        return selection
+    return replace(selection, visible=Visibility(somebody.user, somebody.uid, somebody.accounts))
+
+
+def _may_tag(session: Session, ledger: Ledger, choice: JobChoice) -> list[JobAccount]:
+    accounts = ledger.energy.jobs(_own(session, choice.selection))
+    names = choice.names
+    return [account for account in accounts if not names or (account.fact is not None and account.fact.name in names)]
+
+
+def _check_all_there(job_ids: Iterable[str], found: Sequence[JobAccount]) -> None:
+    known = {name for account in found for name in _names(account)}
+    if missing := [job_id for job_id in job_ids if job_id not in known]:
+        raise UsageError(
+            f"the ledger has no job {', '.join(missing)} of yours: nothing was tagged;"
+            " see `vispa-green energy` for those it has"
+        )
+
+
+def _tags(
+    session: Session, found: Sequence[JobAccount], job_ids: Sequence[str], project: str
+) -> tuple[ProjectTag, ...]:
+    by, at = who_asks(session).user, session.now.utc
+    tags = {
+        (account.key.cluster, _called(account, job_ids), account.key.submitted): ProjectTag(
+            account.key.cluster, _called(account, job_ids), account.key.submitted, project, by, at
+        )
+        for account in found
+    }
+    return tuple(tags.values())
+
+
+def _called(account: JobAccount, job_ids: Sequence[str]) -> str:
+    """Return the number to tag: that of the whole where it was asked for, else the one that means this part only."""
+    names = _names(account)
+    return next((name for name in reversed(names) if name in job_ids), names[0])
+
+
+def _names(account: JobAccount) -> tuple[str, ...]:
+    """Return what a job is called: as shown, and the number of its whole."""
+    shown = account.fact.display_id if account.fact else account.key.job_id
+    whole = shown.partition("_")[0].partition("+")[0]
+    return (shown, whole) if shown != whole else (shown,)
+
+
+def _drop(session: Session, tags: Sequence[ProjectTag], why: LedgerError) -> None:
+    if session.config.promises.spool_dir is None:
+        raise LedgerError(
+            f"{why}; you may only read it, and the site has no [promises] spool_dir where you could leave the tags"
+        )
+    for one in tags:
+        keep_note(session, one)
