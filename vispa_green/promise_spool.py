@@ -16,12 +16,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vispa_green.errors import DamagedNote, SpoolError
-from vispa_green.model import JobId, Move, ProjectTag, Promise
+from vispa_green.model import Move, ProjectTag, Promise
 from vispa_green.printable import printable
-from vispa_green.shifting.notes import Note, note_of, note_text
-from vispa_green.shifting.promises import SUBMITTING
+from vispa_green.shifting.notes import SUBMITTING, note_of, note_text
+
+if TYPE_CHECKING:
+    from vispa_green.model import JobId
+    from vispa_green.shifting.notes import Note
 
 LARGEST_BYTES = 65_536
 MOST_OF_A_USER = 1000

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vispa_green import host
-from vispa_green.config import Config, load, locate
+from vispa_green.config import load, locate
 from vispa_green.ledgers import open_ledger
-from vispa_green.model import Instant, Ledger
 from vispa_green.variants import check_tables
+
+if TYPE_CHECKING:
+    from vispa_green.config import Config
+    from vispa_green.model import Instant, Ledger
 
 
 @dataclass(frozen=True, slots=True)

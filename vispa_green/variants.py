@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vispa_green.attribution import MODELS
-from vispa_green.config import Config
 from vispa_green.errors import ConfigError, did_you_mean
 from vispa_green.idle_policies import IDLE_POLICIES
 from vispa_green.ledgers import LEDGERS, scheme_of
 from vispa_green.meters import METERS
 from vispa_green.policies import POLICIES
 from vispa_green.providers import PROVIDERS
-from vispa_green.registry import Variants
 from vispa_green.trackers import TRACKERS
+
+if TYPE_CHECKING:
+    from vispa_green.config import Config
+    from vispa_green.registry import Variants
 
 KINDS: tuple[Variants[Any], ...] = (METERS, TRACKERS, PROVIDERS, POLICIES, MODELS, IDLE_POLICIES, LEDGERS)
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-from vispa_green.config import Config, GridSection
 from vispa_green.energy.carbon import GridSignal
 from vispa_green.errors import GridError, LedgerError, VispaGreenError
-from vispa_green.model import GridKind, GridValue, Ledger, Quantity
+from vispa_green.model import GridKind, Quantity
 from vispa_green.providers import PROVIDERS
-from vispa_green.session import Session
+
+if TYPE_CHECKING:
+    from vispa_green.config import Config, GridSection
+    from vispa_green.model import GridValue, Ledger
+    from vispa_green.session import Session
 
 FORESIGHT = timedelta(hours=48)
 """Fetched ahead whatever was asked: no public forecast reaches further, and the next caller needs it."""

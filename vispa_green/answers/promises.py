@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from vispa_green.errors import SpoolError
-from vispa_green.model import JobFact, JobId, Ledger, Move, Promise, Selection
+from vispa_green.model import Selection
 from vispa_green.promise_spool import JobOwner, Notes, check_writable, collect, keep, own_notes
-from vispa_green.session import Session
-from vispa_green.shifting.notes import Note
-from vispa_green.shifting.promises import SUBMITTING
+from vispa_green.shifting.notes import SUBMITTING
+
+if TYPE_CHECKING:
+    from vispa_green.model import JobFact, JobId, Ledger, Move, Promise
+    from vispa_green.session import Session
+    from vispa_green.shifting.notes import Note
 
 
 def keep_note(session: Session, note: Note) -> None:

@@ -8,9 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING
 
 from vispa_green.errors import NotCovered
-from vispa_green.model import UJ_PER_KWH, GridKind, GridValue, JobPosting, Quantity, Signal
+from vispa_green.model import UJ_PER_KWH, GridKind, Quantity
+
+if TYPE_CHECKING:
+    from vispa_green.model import GridValue, JobPosting, Signal
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 import sys
 
-from vispa_green.gsbatch.argv import PREFIX, CommandLine, Wishes, parse
+from vispa_green.gsbatch.argv import PREFIX, Wishes, parse
 from vispa_green.gsbatch.elsewhere import default_max_delay, in_environment
 from vispa_green.gsbatch.sbatch import become_sbatch, say
 from vispa_green.gsbatch.script import Head, find_script, read_head
@@ -29,6 +29,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # see argv
     from collections.abc import Sequence
     from typing import NoReturn
+
+    from vispa_green.gsbatch.argv import CommandLine
 
 HELP = """\
 gsbatch adds to sbatch:

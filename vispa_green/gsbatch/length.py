@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from vispa_green.config import Config
 from vispa_green.errors import SlurmError, TimeFormatError
-from vispa_green.gsbatch.argv import CommandLine
-from vispa_green.gsbatch.script import Head
 from vispa_green.slurm.commands import run
 from vispa_green.times.slurm_time import finite_duration, parse_duration
+
+if TYPE_CHECKING:
+    from vispa_green.config import Config
+    from vispa_green.gsbatch.argv import CommandLine
+    from vispa_green.gsbatch.script import Head
 
 _SHOW = ("scontrol", "show", "partition", "--oneliner")
 

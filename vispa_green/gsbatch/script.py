@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 
-from vispa_green.gsbatch.argv import CommandLine, Ours, options_of, ours_of
+from vispa_green.gsbatch.argv import Ours, options_of, ours_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # see argv
     from collections.abc import Iterator, Mapping
+
+    from vispa_green.gsbatch.argv import CommandLine
 
 
 class Head:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import zip_longest
+from typing import TYPE_CHECKING
 
-from vispa_green.gsbatch.argv import CommandLine
-from vispa_green.gsbatch.script import Head
 from vispa_green.numbers import whole_number
+
+if TYPE_CHECKING:
+    from vispa_green.gsbatch.argv import CommandLine
+    from vispa_green.gsbatch.script import Head
 
 Options = Mapping[str, tuple[str | None, ...]]
 

@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import signal
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, tzinfo
-from typing import NamedTuple
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
 
 from vispa_green import host
 from vispa_green.answers.grid import ledger_of, what_is_known
 from vispa_green.answers.promises import keep_note
 from vispa_green.errors import UsageError
 from vispa_green.gsbatch import sbatch
-from vispa_green.gsbatch.argv import CommandLine, Wishes
 from vispa_green.gsbatch.length import job_length
-from vispa_green.gsbatch.script import Head
 from vispa_green.gsbatch.size import job_cpus
 from vispa_green.inherited import restore_environment
-from vispa_green.model import Outlook, Policy, Promise, Quantity
+from vispa_green.model import Promise, Quantity
 from vispa_green.policies import POLICIES
-from vispa_green.session import Session, open_session
-from vispa_green.shifting.planning import Plan, Wish, plan
-from vispa_green.times.local_zone import local_zone
+from vispa_green.session import open_session
+from vispa_green.shifting.planning import Wish, plan
 from vispa_green.times.slurm_time import finite_duration, parse_time
 from vispa_green.times.time_limit import within
+
+if TYPE_CHECKING:
+    from vispa_green.gsbatch.argv import CommandLine, Wishes
+    from vispa_green.gsbatch.script import Head
+    from vispa_green.model import Outlook, Policy
+    from vispa_green.session import Session
+    from vispa_green.shifting.planning import Plan
 
 PLANNING_LIMIT_S = 10.0
 RECORDING_LIMIT_S = 5.0
@@ -71,8 +74,7 @@ def submit(line: CommandLine, head: Head, wishes: Wishes, *, is_from_site: bool,
     prepared = within(PLANNING_LIMIT_S, lambda: _prepare(line, head, wishes))
     for remark in prepared.remarks:
         say(remark)
-    zone = local_zone(os.environ)
-    say(_sentence(prepared.plan, zone))
+    say(_sentence(prepared.plan))
     if line.has("dependency") or head.has("dependency"):
         say("the job also waits for its --dependency, so it may start later than that")
     arguments = (*_begin(prepared.plan), *line.arguments)
@@ -127,6 +129,8 @@ def _ahead(policy: Policy, session: Session, now: datetime) -> tuple[Outlook | N
 
 
 def _deadline(text: str, now: datetime) -> datetime:
+    from vispa_green.times.local_zone import local_zone
+
     deadline = parse_time(text, now, local_zone(os.environ))
     if deadline <= now:
         raise UsageError(f"the deadline {text} has passed; give one that lies ahead, e.g. +24h")
@@ -141,10 +145,10 @@ def _begin(made: Plan) -> tuple[str, ...]:
     return (f"--begin=now+{seconds}",) if made.is_shifted and seconds > 0 else ()
 
 
-def _sentence(made: Plan, zone: tzinfo) -> str:
+def _sentence(made: Plan) -> str:
     if not made.is_shifted:
         return made.window.reason
-    start = _local(made.window.start, made.request.earliest, zone)
+    start = _local(made.window.start, made.request.earliest)
     means = made.means if made.window.quantity is Quantity.CARBON_INTENSITY else None
     if means is not None and means.gco2_per_kwh is not None:
         now = made.means_if_started_now.gco2_per_kwh
@@ -156,14 +160,16 @@ def _sentence(made: Plan, zone: tzinfo) -> str:
     return f"starts {start}, {made.window.reason}: {compared}{saving}"
 
 
-def _local(moment: datetime, now: datetime, zone: tzinfo) -> str:
-    here = moment.astimezone(zone)
-    day = "" if here.date() == now.astimezone(zone).date() else f"{here:%a %d %b} "
+def _local(moment: datetime, now: datetime) -> str:
+    here = moment.astimezone()  # the C library knows ``TZ`` and /etc/localtime, too, and is there already
+    day = "" if here.date() == now.astimezone().date() else f"{here:%a %d %b} "
     return f"{day}{here:%H:%M}"
 
 
 def _show(say: Callable[[str], None], arguments: tuple[str, ...]) -> int:
-    say(f"would run: {shlex.join(['sbatch', *arguments])}")
+    from shlex import join
+
+    say(f"would run: {join(['sbatch', *arguments])}")
     return 0
 
 

@@ -5,11 +5,14 @@ A file defines ``make(host, options) -> LedgerPlace``.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from vispa_green.errors import ConfigError
-from vispa_green.model import Ledger
-from vispa_green.registry import Tables, Variants
+from vispa_green.registry import Variants
+
+if TYPE_CHECKING:
+    from vispa_green.model import Ledger
+    from vispa_green.registry import Tables
 
 
 class LedgerPlace(Protocol):

@@ -13,15 +13,18 @@ import time
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
 from vispa_green.errors import LedgerError, LedgerMissing
-from vispa_green.host import Host, now
-from vispa_green.ledgers import LedgerPlace
+from vispa_green.host import now
 from vispa_green.ledgers._sqlite.connection import Connection
 from vispa_green.ledgers._sqlite.migrating import bring_up_to_date, steps, version_of
-from vispa_green.model import EnergyBook, FactBook, GridBook, Ledger, ProjectBook, PromiseBook
-from vispa_green.registry import NoOptions
+
+if TYPE_CHECKING:
+    from vispa_green.host import Host
+    from vispa_green.ledgers import LedgerPlace
+    from vispa_green.model import EnergyBook, FactBook, GridBook, Ledger, ProjectBook, PromiseBook
+    from vispa_green.registry import NoOptions
 
 FILE_MODE, DIRECTORY_MODE = 0o640, 0o750
 """Energies by interval tell what a node computes, so the world may not read them; a group may."""
@@ -100,6 +103,8 @@ class SqliteFiles:
             database = _to_read(path) if read_only else _opened(path, "mode=rw")
             try:
                 if not read_only and 0 <= version_of(database) < len(steps()):
+                    from zoneinfo import ZoneInfo
+
                     bring_up_to_date(database, cluster, ZoneInfo(zone))
                 _check_version(database)
             except BaseException:

@@ -1,41 +1,54 @@
 """The values this software speaks of, and what its replaceable parts promise. No I/O, no clock.
 
-Energies are integers of microjoules, spans of time half-open and in UTC.
+Energies are integers of microjoules, spans of time half-open and in UTC. A name is loaded when it is first used:
+a submission needs a fifth of them, and each costs it a third of a millisecond.
 """
 
-from vispa_green.model.accounts import BalanceRow, JobFact, JobPosting, NodeEnergy, QueueEntry
-from vispa_green.model.energy import (
-    AttributionModel,
-    EnergyEntry,
-    EnergySplit,
-    IdlePolicy,
-    JobActivity,
-    JobShare,
-    NodeActivity,
-    NodeInterval,
-)
-from vispa_green.model.grid import GridKind, GridProvider, GridValue, Quantity
-from vispa_green.model.jobs import JobKey, Selection, Visibility
-from vispa_green.model.ledger import (
-    QUARTER,
-    Dimension,
-    EnergyBook,
-    EnergySum,
-    FactBook,
-    GridBook,
-    JobAccount,
-    JobStay,
-    Ledger,
-    Origin,
-    PromiseBook,
-    Pruned,
-    SpooledInterval,
-    Total,
-    Weighted,
-)
-from vispa_green.model.node import UJ_PER_KWH, Binding, Component, CpuTime, Instant, JobId, Meter, Quality, Tracker
-from vispa_green.model.planning import GreenWindow, JobRequest, Move, Outlook, Policy, Promise, Signal
-from vispa_green.model.projects import ProjectBook, ProjectTag
+TYPE_CHECKING = False  # see vispa_green/__init__.py
+
+if TYPE_CHECKING:
+    from vispa_green.model.accounts import BalanceRow, JobFact, JobPosting, NodeEnergy, QueueEntry
+    from vispa_green.model.energy import (
+        AttributionModel,
+        EnergyEntry,
+        EnergySplit,
+        IdlePolicy,
+        JobActivity,
+        JobShare,
+        NodeActivity,
+        NodeInterval,
+    )
+    from vispa_green.model.grid import QUARTER, GridKind, GridProvider, GridValue, Quantity
+    from vispa_green.model.jobs import JobKey, Selection, Visibility
+    from vispa_green.model.ledger import (
+        Dimension,
+        EnergyBook,
+        EnergySum,
+        FactBook,
+        GridBook,
+        JobAccount,
+        JobStay,
+        Ledger,
+        Origin,
+        PromiseBook,
+        Pruned,
+        SpooledInterval,
+        Total,
+        Weighted,
+    )
+    from vispa_green.model.node import (
+        UJ_PER_KWH,
+        Binding,
+        Component,
+        CpuTime,
+        Instant,
+        JobId,
+        Meter,
+        Quality,
+        Tracker,
+    )
+    from vispa_green.model.planning import GreenWindow, JobRequest, Move, Outlook, Policy, Promise, Signal
+    from vispa_green.model.projects import ProjectBook, ProjectTag
 
 __all__ = [
     "Binding",
@@ -92,3 +105,29 @@ __all__ = [
     "Total",
     "Weighted",
 ]
+
+_NAMES = {
+    "accounts": "BalanceRow JobFact JobPosting NodeEnergy QueueEntry",
+    "energy": ("AttributionModel EnergyEntry EnergySplit IdlePolicy JobActivity JobShare NodeActivity NodeInterval"),
+    "grid": "QUARTER GridKind GridProvider GridValue Quantity",
+    "jobs": "JobKey Selection Visibility",
+    "ledger": (
+        "Dimension EnergyBook EnergySum FactBook GridBook JobAccount JobStay Ledger Origin PromiseBook "
+        "Pruned SpooledInterval Total Weighted"
+    ),
+    "node": "UJ_PER_KWH Binding Component CpuTime Instant JobId Meter Quality Tracker",
+    "planning": "GreenWindow JobRequest Move Outlook Policy Promise Signal",
+    "projects": "ProjectBook ProjectTag",
+}
+_HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
+
+if not TYPE_CHECKING:  # a name that is none stays an error to type checkers
+
+    def __getattr__(name: str) -> object:
+        """Load the module that defines a name (PEP 562)."""
+        from importlib import import_module
+
+        if name in _HOME:
+            value = globals()[name] = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+            return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

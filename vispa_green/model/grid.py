@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
+
+QUARTER = timedelta(minutes=15)
+"""The grain of the grid's series, hence of the ledger's roll-ups; a divisor of every time zone's offset."""
 
 
 class Quantity(StrEnum):

@@ -1,10 +1,10 @@
-"""What the account of a cluster promises: four books, one place where questions meet rows."""
+"""What the account of a cluster promises: five books, one place where questions meet rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, tzinfo
 from enum import StrEnum
 from typing import Protocol
 
@@ -15,9 +15,6 @@ from vispa_green.model.jobs import JobKey, Selection
 from vispa_green.model.node import Component, Quality
 from vispa_green.model.planning import Move, Promise
 from vispa_green.model.projects import ProjectBook
-
-QUARTER = timedelta(minutes=15)
-"""The grain of the roll-ups; that of the grid's series, and a divisor of every time zone's offset."""
 
 
 @dataclass(frozen=True, slots=True)

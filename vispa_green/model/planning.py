@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from vispa_green.model.grid import Quantity
-from vispa_green.model.node import JobId
+if TYPE_CHECKING:
+    from vispa_green.model.grid import Quantity
+    from vispa_green.model.node import JobId
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,13 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from vispa_green.errors import NotCovered
-from vispa_green.model import GreenWindow, JobRequest, Signal
+from vispa_green.model import GreenWindow
+
+if TYPE_CHECKING:
+    from vispa_green.model import JobRequest, Signal
 
 TIE = 1e-9
 """Means that differ relatively by less are one: running sums leave such differences between equal windows."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from vispa_green.host import Host
-from vispa_green.model import GreenWindow, JobRequest, Outlook, Policy, Signal
+from typing import TYPE_CHECKING
+
+from vispa_green.model import GreenWindow
 from vispa_green.policies._windows import NOTHING_GREENER, TIE, TOO_LATE, at_once, candidates, mean, sign, unknown
-from vispa_green.registry import NoOptions
+
+if TYPE_CHECKING:
+    from vispa_green.host import Host
+    from vispa_green.model import JobRequest, Outlook, Policy, Signal
+    from vispa_green.registry import NoOptions
 
 
 class BestMean:

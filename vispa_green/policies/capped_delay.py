@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from vispa_green.host import Host
-from vispa_green.model import GreenWindow, JobRequest, Outlook, Policy, Signal
 from vispa_green.policies.best_mean import BestMean
-from vispa_green.registry import NoOptions
+
+if TYPE_CHECKING:
+    from vispa_green.host import Host
+    from vispa_green.model import GreenWindow, JobRequest, Outlook, Policy, Signal
+    from vispa_green.registry import NoOptions
 
 CAP = timedelta(hours=6)
 

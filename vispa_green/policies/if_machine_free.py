@@ -6,11 +6,15 @@ fill its place. A yardstick of `queue_aware`, like `if_queue_empty`.
 
 from __future__ import annotations
 
-from vispa_green.host import Host
-from vispa_green.model import GreenWindow, JobRequest, Outlook, Policy, Signal
+from typing import TYPE_CHECKING
+
 from vispa_green.policies._windows import at_once
 from vispa_green.policies.best_mean import BestMean
-from vispa_green.registry import NoOptions
+
+if TYPE_CHECKING:
+    from vispa_green.host import Host
+    from vispa_green.model import GreenWindow, JobRequest, Outlook, Policy, Signal
+    from vispa_green.registry import NoOptions
 
 
 class IfMachineFree:

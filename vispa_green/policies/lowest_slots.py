@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from datetime import datetime
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from vispa_green.host import Host
-from vispa_green.model import GreenWindow, JobRequest, Outlook, Policy, Signal
 from vispa_green.policies._windows import (
     NOTHING_GREENER,
     TOO_LATE,
@@ -22,7 +21,11 @@ from vispa_green.policies._windows import (
     sign,
     unknown,
 )
-from vispa_green.registry import NoOptions
+
+if TYPE_CHECKING:
+    from vispa_green.host import Host
+    from vispa_green.model import GreenWindow, JobRequest, Outlook, Policy, Signal
+    from vispa_green.registry import NoOptions
 
 Slot = tuple[datetime, datetime]
 

@@ -19,10 +19,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from vispa_green.host import Host
-from vispa_green.model import GreenWindow, JobRequest, Outlook, Policy, Quantity, Signal
+from vispa_green.model import Quantity
 from vispa_green.policies._windows import (
     NOTHING_GREENER,
     TOO_LATE,
@@ -35,8 +34,12 @@ from vispa_green.policies._windows import (
     unknown,
 )
 from vispa_green.policies.best_mean import BestMean
-from vispa_green.registry import NoOptions
 from vispa_green.shifting.outlook import LIMIT_USED
+
+if TYPE_CHECKING:
+    from vispa_green.host import Host
+    from vispa_green.model import GreenWindow, JobRequest, Outlook, Policy, Signal
+    from vispa_green.registry import NoOptions
 
 PRICE: Mapping[Quantity, float] = {Quantity.CARBON_INTENSITY: 2.5, Quantity.RENEWABLE_SHARE: 0.35}
 """What an hour of waiting must save: so much less of the signal, in its unit, for the whole busy machine's hour.

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from vispa_green.errors import NotCovered
-from vispa_green.host import Host
-from vispa_green.model import GreenWindow, JobRequest, Outlook, Policy, Signal
-from vispa_green.registry import NoOptions
+from vispa_green.model import GreenWindow
+
+if TYPE_CHECKING:
+    from vispa_green.host import Host
+    from vispa_green.model import JobRequest, Outlook, Policy, Signal
+    from vispa_green.registry import NoOptions
 
 
 class StartNow:

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from vispa_green.host import Host
-from vispa_green.model import GreenWindow, JobRequest, Outlook, Policy, Quantity, Signal
+from vispa_green.model import Quantity
 from vispa_green.policies._windows import TOO_LATE, at, at_once, candidates, is_greener, mean, sign
 from vispa_green.settings import number
+
+if TYPE_CHECKING:
+    from vispa_green.host import Host
+    from vispa_green.model import GreenWindow, JobRequest, Outlook, Policy, Signal
 
 
 @dataclass(frozen=True, slots=True)

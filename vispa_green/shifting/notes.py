@@ -16,6 +16,9 @@ from vispa_green.model import Move, ProjectTag, Promise, Quantity
 from vispa_green.numbers import LATEST_S, whole_number
 from vispa_green.printable import printable
 
+SUBMITTING = timedelta(minutes=10)
+"""Longer than this no submission takes, and sooner no number comes again."""
+
 LONGEST_TEXT = 500
 LONGEST_SPAN = timedelta(days=3660)
 

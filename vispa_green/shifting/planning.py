@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from vispa_green.errors import NotCovered, UsageError
-from vispa_green.model import GreenWindow, JobRequest, Outlook, Policy, Quantity, Signal
+from vispa_green.model import GreenWindow, JobRequest, Quantity
+
+if TYPE_CHECKING:
+    from vispa_green.model import Outlook, Policy, Signal
 
 PREFERENCE = (Quantity.CARBON_INTENSITY, Quantity.RENEWABLE_SHARE)
 """Plan by grams; where no window is known in grams, by the renewable share."""

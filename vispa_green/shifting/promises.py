@@ -12,15 +12,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from vispa_green.energy.carbon import Carbon, GridSignal, carbon_of, weighted_mean
-from vispa_green.model import JobAccount, JobFact, JobId, JobKey, JobPosting, Move, Promise, Quantity, QueueEntry
+from vispa_green.energy.carbon import carbon_of, weighted_mean
+from vispa_green.model import Quantity
+from vispa_green.shifting.notes import SUBMITTING
+
+if TYPE_CHECKING:
+    from vispa_green.energy.carbon import Carbon, GridSignal
+    from vispa_green.model import JobAccount, JobFact, JobId, JobKey, JobPosting, Move, Promise, QueueEntry
 
 PAUSING = "green_hours"
 """The policy of a promise about a job that pauses and goes on, instead of starting later."""
-
-SUBMITTING = timedelta(minutes=10)
-"""Longer than this no submission takes, and sooner no number comes again."""
 
 
 class PromiseKind(StrEnum):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 
 from vispa_green.errors import SlurmError
@@ -15,7 +13,9 @@ _UNAVAILABLE = "install Slurm's client commands here, or set [slurm] enabled = f
 
 def available() -> bool:
     """Tell whether Slurm's commands are installed here at all; whether they get an answer is another matter."""
-    return shutil.which("scontrol") is not None
+    from shutil import which
+
+    return which("scontrol") is not None
 
 
 def run(command: Sequence[str], *, timeout_s: float, variables: Mapping[str, str] | None = None) -> str:
@@ -25,6 +25,8 @@ def run(command: Sequence[str], *, timeout_s: float, variables: Mapping[str, str
     Line ends come back as they were printed: a carriage return in a job's name makes no new line.
     ``variables`` are added to the environment, which other users cannot read as they can a command line.
     """
+    import subprocess  # a submission seldom asks Slurm anything
+
     program = command[0]
     try:
         done = subprocess.run(

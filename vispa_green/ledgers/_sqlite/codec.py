@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vispa_green.model import Component, JobFact, Move, Promise, Quality, Quantity
+from vispa_green.model import Component, Move, Promise, Quality, Quantity
+
+if TYPE_CHECKING:
+    from vispa_green.model import JobFact
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -66,6 +69,8 @@ def fact_of(row: Sequence[Any]) -> JobFact | None:
     job_id, shown_id, owner, account, partition, project, uid, *times, state, name, nodes = row[:16]
     if state is None:
         return None
+    from vispa_green.model import JobFact  # whoever only reads the grid need not wait for it
+
     submit, eligible, start, end = (None if moment is None else utc(moment) for moment in times[:4])
     time_limit, elapsed = (None if span is None else span * MICROSECOND for span in times[4:])
     cpus, memory_mib, peak_memory_mib, comment, qos, exit_code, wckey = row[16:]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Any
 
 from vispa_green.errors import IntervalRefused, LedgerError
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 
 class Connection:
@@ -48,6 +50,8 @@ class Connection:
 
     def zone(self) -> ZoneInfo:
         """Return the zone whose days the roll-ups by day have."""
+        from zoneinfo import ZoneInfo  # a submission asks for no days
+
         return ZoneInfo(self.meta("zone") or "UTC")
 
     def _roll_back(self) -> None:

@@ -6,11 +6,15 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from vispa_green.energy.carbon import GridSignal
 from vispa_green.ledgers._sqlite.codec import QUARTER_US, us, utc
-from vispa_green.ledgers._sqlite.connection import Connection, remember
+from vispa_green.ledgers._sqlite.connection import remember
 from vispa_green.model import QUARTER, GridKind, GridValue, Quantity
+
+if TYPE_CHECKING:
+    from vispa_green.ledgers._sqlite.connection import Connection
 
 Series = tuple[Quantity, GridKind, str]
 

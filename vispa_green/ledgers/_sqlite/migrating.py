@@ -11,10 +11,13 @@ import sqlite3
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
 from vispa_green.errors import LedgerError
 from vispa_green.ledgers._sqlite.connection import remember
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 PACKAGE = "vispa_green.ledgers._sqlite.migrations"
 FOLDER = Path(__file__).with_name("migrations")
