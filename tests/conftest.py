@@ -8,10 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from lab.cluster import Cluster, ClusterSpec
 from lab.preparation import missing_programs
 from vispa_green_jobs.record import Judgement
 from vispa_green_jobs.table import lines, rows
+
+settings.register_profile("steady", deadline=None)  # how long an example takes says what else the machine does
+settings.load_profile("steady")
 
 
 @pytest.hookimpl(optionalhook=True)  # pytest may run without xdist

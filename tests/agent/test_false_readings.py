@@ -132,7 +132,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(events=EVENTS)
 def test_no_content_of_its_files_stops_the_agent_or_makes_energy(events: list[tuple[str, str, str]]) -> None:
     with tempfile.TemporaryDirectory() as name:

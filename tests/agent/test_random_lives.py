@@ -76,7 +76,7 @@ class Life:
         self.node.pass_time(0, wall_step_s=(number - 10) * 1000)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(
     events=st.lists(st.tuples(EVENTS, st.integers(0, 20)), max_size=25),
     idle_policy=POLICIES,

@@ -45,7 +45,7 @@ def regions() -> Binning:
 
 
 @given(edges=st.sets(FINITE, max_size=8), scores=st.lists(FINITE, max_size=40), seed=st.integers(0, 99))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_event_is_in_one_interval_and_weights_are_kept(
     edges: set[float], scores: list[float], seed: int
 ) -> None:

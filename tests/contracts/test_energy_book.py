@@ -221,7 +221,7 @@ NAMES = st.text(
 ) | st.sampled_from(["'; DROP TABLE job; --", '"', "%", "_", "\x1f\n", "a,b", "[1]", "\u202e"])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(names=st.lists(NAMES, min_size=5, max_size=5))
 def test_no_name_has_a_meaning_of_its_own(ledger: Ledger, names: list[str]) -> None:
     """Whatever somebody is called, he is found under that and no other name, and the account stands."""

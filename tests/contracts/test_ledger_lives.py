@@ -199,7 +199,7 @@ def _sightings(world: World, life: Life) -> int:
 
 
 @pytest.mark.parametrize("name", LEDGERS.names())
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(world=worlds(), steps=STEPS)
 def test_sums_agree_and_every_job_has_its_own(name: str, world: World, steps: list[tuple[str, int, int]]) -> None:
     with fresh_ledger(name) as ledger:
@@ -215,7 +215,7 @@ def test_sums_agree_and_every_job_has_its_own(name: str, world: World, steps: li
 
 
 @pytest.mark.parametrize("name", LEDGERS.names())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(
     world=worlds(),
     pruned=st.none() | st.integers(0, 6000),

@@ -115,7 +115,7 @@ STEPS = st.lists(
 
 
 @pytest.mark.parametrize("name", LEDGERS.names())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(steps=STEPS)
 def test_whatever_the_order_sums_by_project_are_those_of_the_jobs(
     name: str, steps: list[tuple[str, str, str]]

@@ -104,7 +104,7 @@ def numbers(ledger: Ledger, asked: Selection) -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("name", LEDGERS.names())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(jobs=owned(), principal=PRINCIPALS, asked=QUESTIONS)
 def test_a_narrowed_question_is_answered_with_what_the_asker_may_see_and_all_of_it(
     name: str, jobs: list[Owned], principal: Principal, asked: Selection
@@ -125,7 +125,7 @@ def test_a_narrowed_question_is_answered_with_what_the_asker_may_see_and_all_of_
 
 
 @pytest.mark.parametrize("name", LEDGERS.names())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(jobs=owned(), principal=PRINCIPALS, asked=QUESTIONS)
 def test_promises_and_moves_are_told_to_who_may_see_their_user(
     name: str, jobs: list[Owned], principal: Principal, asked: Selection

@@ -42,7 +42,7 @@ def weights(ledger: Ledger, **changes: object) -> dict[str, Weighted]:
 
 
 @pytest.mark.parametrize("name", LEDGERS.names())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     step=STEPS,
     values=st.lists(st.none() | st.floats(1, 1000), max_size=12),

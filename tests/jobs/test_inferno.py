@@ -139,7 +139,7 @@ def test_one_bin_is_counting() -> None:
 
 
 @given(seed=st.integers(0, 2**32 - 1), bins=st.integers(6, 12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_laws_of_information(seed: int, bins: int) -> None:
     """Merging bins loses; fitting more parameters costs; knowing them beforehand helps; empty bins do not matter."""
     from vispa_green_jobs.catalogue.inferno import toy

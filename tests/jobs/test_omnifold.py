@@ -66,7 +66,7 @@ def test_the_closed_form_of_the_published_toy() -> None:
     widths=st.tuples(st.floats(0.5, 1.5), st.floats(0.5, 1.5)),
     smearing=st.floats(0.2, 1.0),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_closed_form_is_bayes_theorem(
     means: tuple[float, float], widths: tuple[float, float], smearing: float
 ) -> None:

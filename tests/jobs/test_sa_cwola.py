@@ -75,7 +75,7 @@ def test_the_control_has_the_same_background() -> None:
 
 
 @given(seed=st.integers(0, 2**32 - 1), swapped=st.floats(0.1, 3.0), at=st.floats(0.05, 0.95))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_no_other_score_has_a_smaller_loss_than_the_closed_form(seed: int, swapped: float, at: float) -> None:
     """SA-CWoLa at one point x: minimise −a ln f − b ln(1 − f) with a = p_R + λ q_S and b = p_S + λ q_R."""
     from vispa_green_jobs.catalogue.sa_cwola import exact, toy

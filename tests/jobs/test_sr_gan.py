@@ -74,7 +74,7 @@ def test_a_flat_image_is_smooth_and_a_point_is_rough() -> None:
     assert (shapes.hottest_share(flat)[0], shapes.hottest_share(point)[0]) == (1 / 64, 1)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=seeds, conserving=st.booleans())
 def test_a_generator_makes_no_negative_pixel_and_keeps_what_it_promises(seed: int, *, conserving: bool) -> None:
     from vispa_green_jobs.catalogue.sr_gan.losses import cell_difference
@@ -94,7 +94,7 @@ def test_a_generator_makes_no_negative_pixel_and_keeps_what_it_promises(seed: in
     assert (float(cell_difference(made, crystals)) < 1e-4) == conserving
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=seeds)
 def test_divergence_is_least_and_zero_at_the_truth(seed: int) -> None:
     from vispa_green_jobs.catalogue.sr_gan.losses import cell_difference, divergence

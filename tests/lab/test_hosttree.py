@@ -21,7 +21,7 @@ def stat_jiffies(tree: HostTree, name: str) -> tuple[int, int]:
     raise AssertionError(f"no {name} in proc/stat")
 
 
-@settings(deadline=None, max_examples=50)  # files are slow on a busy machine
+@settings(max_examples=50)  # files are slow on a busy machine
 @given(steps=st.lists(st.integers(0, 1000), max_size=12), first_uj=st.integers(0, 1000))
 def test_counters_unwrapped_are_the_truth(
     tmp_path_factory: pytest.TempPathFactory, steps: list[int], first_uj: int
@@ -82,7 +82,7 @@ def test_dies_have_their_own_register_or_mirror_one(tmp_path: Path, dies: str, s
     assert tree.truth.node_uj == 68
 
 
-@settings(deadline=None, max_examples=50)  # files are slow on a busy machine
+@settings(max_examples=50)  # files are slow on a busy machine
 @given(st.lists(st.tuples(st.integers(0, 10**8), st.integers(0, 10**8)), max_size=12))
 def test_jiffies_never_lose_time(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, int]]) -> None:
     tree = HostTree(tmp_path_factory.mktemp("host"), cpus=3)

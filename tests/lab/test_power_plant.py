@@ -33,7 +33,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
     raise AssertionError("waited 20 s in vain")
 
 
-@settings(deadline=None, max_examples=50)  # files are slow on a busy machine
+@settings(max_examples=50)  # files are slow on a busy machine
 @given(st.lists(st.tuples(st.integers(1, 10**9), st.integers(0, 10**9)), min_size=1, max_size=10))
 def test_energy_follows_the_model_however_time_is_cut(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, int]]

@@ -93,7 +93,7 @@ def with_allocations(jobs: list[tuple[int, int, int, int]], rule: Sleep) -> Run:
     return run
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(workloads, st.integers(1, 40), st.integers(0, 3))
 def test_energy_by_state_is_the_sum_over_nodes_of_a_replay(
     jobs: list[tuple[int, int, int, int]], after: int, spare: int
@@ -129,7 +129,7 @@ def integral_of_power(run: Run, job_mw: list[int], end: int) -> int:
 
 
 @pytest.mark.parametrize("scheduler", ["fcfs", "easy", "conservative", "slurm_like"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(workloads, st.sampled_from([None, Sleep(5), Sleep(20, 2)]))
 def test_energy_is_the_integral_of_the_power_log(
     scheduler: str, jobs: list[tuple[int, int, int, int]], rule: Sleep | None

@@ -140,7 +140,7 @@ JOBS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(jobs=JOBS, slack_hours=st.integers(0, 24))
 def test_no_job_is_held_beyond_its_slack(jobs: list[tuple[int, int, int, int]], slack_hours: int) -> None:
     workload = made(jobs)
@@ -152,7 +152,7 @@ def test_no_job_is_held_beyond_its_slack(jobs: list[tuple[int, int, int, int]], 
         assert held.max() <= slack_hours * 3600
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(jobs=JOBS)
 def test_without_slack_or_volunteers_nothing_changes(jobs: list[tuple[int, int, int, int]]) -> None:
     workload = made(jobs)
@@ -176,7 +176,7 @@ def test_on_a_real_trace_it_keeps_most_of_the_saving_for_a_fraction_of_the_wait(
     assert aware / aware_wait >= 3 * naive / naive_wait
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(jobs=JOBS, moves=st.lists(st.floats(0, 1), min_size=25, max_size=25))
 def test_no_schedule_that_fits_saves_more_than_the_bound(
     jobs: list[tuple[int, int, int, int]], moves: list[float]

@@ -31,7 +31,7 @@ def play(jobs: list[tuple[int, int, int, int]], scheduler: str) -> Run:
 def test_each_start_is_the_slow_references(scheduler: str) -> None:
     """Also with ties in every combination: times are small numbers."""
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     @given(workloads)
     def check(jobs: list[tuple[int, int, int, int]]) -> None:
         reference = Reference([Job(*job) for job in jobs], SIZE, scheduler)
@@ -41,7 +41,7 @@ def test_each_start_is_the_slow_references(scheduler: str) -> None:
 
 
 @pytest.mark.parametrize("scheduler", ["easy", "conservative"])
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(workloads)
 def test_nobody_starts_after_the_first_reservation(scheduler: str, jobs: list[tuple[int, int, int, int]]) -> None:
     """Under EASY that is the head job's, under conservative backfill everybody's."""
@@ -52,7 +52,7 @@ def test_nobody_starts_after_the_first_reservation(scheduler: str, jobs: list[tu
 
 
 @pytest.mark.parametrize("scheduler", ["fcfs", "easy", "conservative", "slurm_like"])
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(workloads)
 def test_the_machine_is_never_overbooked(scheduler: str, jobs: list[tuple[int, int, int, int]]) -> None:
     """At every start, what runs fits; and every job runs once, not before its submission."""

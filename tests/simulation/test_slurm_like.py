@@ -106,7 +106,7 @@ rows = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(rows, min_size=1, max_size=25), st.sampled_from([None, Sleep(30), Sleep(100, 1)]))
 def test_nodes_are_in_one_state_each_and_energy_is_theirs(
     jobs: list[tuple[int, int, int, int, int]], rule: Sleep | None

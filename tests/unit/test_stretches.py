@@ -6,7 +6,7 @@ import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 from vispa_green.energy.carbon import GridSignal
@@ -62,7 +62,6 @@ def cost(numbers: list[int], found: list[tuple[int, int]]) -> int:
     return sum(sum(numbers[first:last]) for first, last in found)
 
 
-@settings(deadline=None)
 @given(prices, terms)
 def test_no_allowed_pattern_is_cheaper(numbers: list[int], wanted: Terms) -> None:
     allowed = [
@@ -91,7 +90,6 @@ def done(found: tuple[Stretch, ...], restart: timedelta) -> timedelta:
     return sum((s.end - s.start for s in found), timedelta(0)) - restart * (len(found) - 1)
 
 
-@settings(deadline=None)  # planning takes what it takes where the cores are shared
 @given(work, grids, some.sampled_from([CO2, SHARE]))
 def test_the_work_gets_done_in_time_or_runs_through(
     wanted: PausableWork, numbers: list[float | None], quantity: Quantity
@@ -110,7 +108,6 @@ def total(signal: GridSignal, found: tuple[Stretch, ...]) -> float:
     return sum(signal.mean(s.start, s.end) * (s.end - s.start).total_seconds() for s in found)
 
 
-@settings(deadline=None)
 @given(some.lists(some.floats(0, 700), min_size=40, max_size=120), some.integers(6, 30), some.data())
 def test_no_window_in_one_piece_is_greener(numbers: list[float], slots: int, data: some.DataObject) -> None:
     """Steps of the grid are slots here, so the greenest window begins with one."""
@@ -121,7 +118,6 @@ def test_no_window_in_one_piece_is_greener(numbers: list[float], slots: int, dat
     assert total(signal, found) <= total(signal, (Stretch(start, start + wanted.left),)) * (1 + 1e-9) + 1e-6
 
 
-@settings(deadline=None)
 @given(some.lists(some.floats(0, 700), min_size=60, max_size=120), some.integers(6, 30), some.integers(0, 30))
 def test_a_later_deadline_never_costs_more(numbers: list[float], slots: int, later: int) -> None:
     signal = series(list(numbers))
