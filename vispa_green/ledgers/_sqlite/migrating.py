@@ -34,12 +34,16 @@ def bring_up_to_date(database: sqlite3.Connection, cluster: str, zone: ZoneInfo)
     database.execute("PRAGMA foreign_keys = OFF")
     database.execute("BEGIN IMMEDIATE")
     try:
-        is_old = version_of(database) > 0
-        for number, name in enumerate(steps(), 1):
-            if number > version_of(database):
-                _take(database, number, name, cluster, zone)
-        if is_old:
-            _quarters_of_the_grid(database)
+        taken = version_of(database)
+        missing = steps()[taken:]
+        for name in missing:
+            for statement in _statements((FOLDER / f"{name}.sql").read_text(encoding="utf-8")):
+                database.execute(statement)
+        for name in missing:  # today's code carries the rows over, so today's tables are there before
+            _carry_over(database, name, cluster, zone)
+        if taken and missing:
+            _make_sums(database)
+        database.execute(f"PRAGMA user_version = {len(steps())}")
         database.execute("COMMIT")
     except BaseException:
         if database.in_transaction:
@@ -49,9 +53,7 @@ def bring_up_to_date(database: sqlite3.Connection, cluster: str, zone: ZoneInfo)
         database.execute("PRAGMA foreign_keys = ON")
 
 
-def _take(database: sqlite3.Connection, number: int, name: str, cluster: str, zone: ZoneInfo) -> None:
-    for statement in _statements((FOLDER / f"{name}.sql").read_text(encoding="utf-8")):
-        database.execute(statement)
+def _carry_over(database: sqlite3.Connection, name: str, cluster: str, zone: ZoneInfo) -> None:
     if (FOLDER / f"{name}.py").is_file():
         remember(database, "zone", str(zone))
         try:
@@ -61,14 +63,14 @@ def _take(database: sqlite3.Connection, number: int, name: str, cluster: str, zo
                 f"the ledger holds a row that step {name} cannot read ({error!r}); nothing of it was changed:"
                 " set it aside, or open it with the version that wrote it"
             ) from error
-    database.execute(f"PRAGMA user_version = {number}")
 
 
-def _quarters_of_the_grid(database: sqlite3.Connection) -> None:
-    """Make the quarter-hours' means of all grid values that an older version kept."""
+def _make_sums(database: sqlite3.Connection) -> None:
+    """Make the quarter-hours' means of all grid values that an older version kept, and the sums by owner and week."""
     from vispa_green.ledgers._sqlite.codec import utc
     from vispa_green.ledgers._sqlite.connection import Connection
     from vispa_green.ledgers._sqlite.grid import SqliteGrid, touch_quarters
+    from vispa_green.ledgers._sqlite.weeks import settle_all
     from vispa_green.model import Quantity
 
     connection = Connection(database, "the ledger")
@@ -77,6 +79,7 @@ def _quarters_of_the_grid(database: sqlite3.Connection) -> None:
         book = SqliteGrid(connection)
         for quantity in Quantity:
             touch_quarters(connection, book.values(quantity, utc(first), utc(last)))
+    settle_all(connection)
 
 
 def _statements(script: str) -> Iterator[str]:
