@@ -33,7 +33,8 @@ from vispa_green.model import (
 
 UG = UJ_PER_KWH / 1e6
 """A µg of CO2, as µJ × g/kWh."""
-ZONES = ("Europe/Berlin", "UTC", "America/St_Johns", "Asia/Kathmandu", "Australia/Lord_Howe")
+ZONES = ("Europe/Berlin", "Africa/Lagos", "Europe/Berlin", "UTC", "Asia/Kathmandu", "Australia/Lord_Howe")
+"""In the first ones a week, a month or both end while jobs run."""
 BY = st.lists(
     st.sampled_from([Dimension.CLUSTER, Dimension.USER, Dimension.ACCOUNT, Dimension.WEEK, Dimension.MONTH]),
     max_size=3,
@@ -149,14 +150,16 @@ def test_sums_are_those_of_their_jobs(
                 continue
             getattr(telling, step)(number, value)
             assert_sums_of_jobs(ledger, Selection(), by, ZoneInfo(zone))
+        telling.finish()
+        assert_sums_of_jobs(ledger, Selection(), by, ZoneInfo(zone))
         telling.settle(5, 1)
         for selection in (Selection(), *selections):
             assert_sums_of_jobs(ledger, selection, by, ZoneInfo(zone))
         assert ledger.energy.verify() == []
 
 
-def value_at(start: datetime, number: float, at: datetime) -> GridValue:
-    return GridValue(Quantity.CARBON_INTENSITY, GridKind.MEASURED, start, start + HOUR, number, "x", start, at)
+def value_at(start: datetime, number: float, at: datetime, source: str = "x") -> GridValue:
+    return GridValue(Quantity.CARBON_INTENSITY, GridKind.MEASURED, start, start + HOUR, number, source, start, at)
 
 
 def grams(ledger: Ledger) -> float | None:
@@ -172,6 +175,51 @@ def test_a_value_that_is_revised_long_after_changes_the_week(ledger: Ledger) -> 
         assert grams(ledger) == pytest.approx(number)
         ledger.grid.append([value_at(later, 900.0, later + 3 * HOUR)])  # hours later the sums may be made ready
         assert grams(ledger) == pytest.approx(number)
+
+
+WEEK = timedelta(days=7)
+
+
+def let_hours_pass(ledger: Ledger, *, since: datetime = START) -> None:
+    """Write to a ledger again and again, so that it makes ready what it likes to."""
+    for hour in range(2, 12, 2):
+        at = since + hour * HOUR
+        ledger.grid.append([value_at(START + 9 * WEEK, float(hour), at)])
+
+
+def jobs_of_all_time(ledger: Ledger) -> list[int | None]:
+    return [total.jobs for total in ledger.energy.totals(Selection(), (), BERLIN)]
+
+
+def test_a_job_that_is_told_late_of_an_earlier_week_counts_once(ledger: Ledger) -> None:
+    """Its later week was made ready when nobody knew of the earlier one."""
+    began = START - HOUR
+    later = charged({"7": 1000}, START + WEEK, HOUR, submitted=began)
+    deliver(ledger, [charged({"7": 1000}, START + WEEK - HOUR, HOUR, submitted=began), later])
+    let_hours_pass(ledger)
+    deliver(ledger, [charged({"7": 500}, START, HOUR, node="n2", submitted=began)], spool="n2")
+    assert jobs_of_all_time(ledger) == [1]
+    let_hours_pass(ledger, since=START + WEEK)
+    assert jobs_of_all_time(ledger) == [1]
+
+
+def test_two_jobs_that_turn_out_to_be_one_count_once(ledger: Ledger) -> None:
+    """Slurm tells that they are, and no more: whose they are stays what it was."""
+    deliver(ledger, [charged({"7": 1000}, START, HOUR), charged({"7": 1000}, START + 2 * WEEK, HOUR)])
+    let_hours_pass(ledger)
+    assert jobs_of_all_time(ledger) == [2]
+    whole = fact(user="", account="", partition="", submit=START, start=START, end=START + 2 * WEEK + HOUR)
+    assert ledger.facts.append("lab", [whole], START + 2 * WEEK + HOUR) == ()
+    assert jobs_of_all_time(ledger) == [1]
+
+
+def test_a_site_that_prefers_another_source_changes_weeks_that_are_over(ledger: Ledger) -> None:
+    deliver(ledger, [charged({"7": 1000 * UJ_PER_WH}, START, HOUR)])
+    ledger.grid.append([value_at(START, 100.0, START, "a"), value_at(START, 200.0, START, "b")])
+    for number, order in enumerate((("b", "a"), ("a", "b"), ("b",))):
+        let_hours_pass(ledger, since=START + number * WEEK)
+        ledger.grid.prefer(order)
+        assert grams(ledger) == pytest.approx(100 if order[0] == "a" else 200)
 
 
 @pytest.fixture
