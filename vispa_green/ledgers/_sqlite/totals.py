@@ -120,7 +120,7 @@ def _add_quarters(
         component, quality, *energies = row[columns.width :][:6]
         _add(tally.sums, group, (COMPONENTS[component], QUALITIES[quality]), *joined(energies))
         own = tally.grids.setdefault(group, {})
-        for quantity, weighted in grid.read(row[columns.width + 6 :]):
+        for quantity, weighted in grid.read(row[columns.width + 6 :]).items():
             own[quantity] = own.get(quantity, Weighted()) + weighted
 
 

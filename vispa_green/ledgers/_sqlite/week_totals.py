@@ -137,7 +137,7 @@ class PartSums:
                 EnergySum(COMPONENTS[component], QUALITIES[quality], high * LIMB + low, idle_high * LIMB + idle_low)
                 for *_, component, quality, high, low, idle_high, idle_low in own
             ]
-            grid = dict(self.grid.read(row[width + 1 :])) if self.with_grid else None
+            grid = self.grid.read(row[width + 1 :]) if self.with_grid else None
             yield group, Total(dict(zip(self.by, group, strict=True)), tuple(sums), row[width], grid)
 
     @property

@@ -7,7 +7,7 @@ finer steps (a recording, the laboratory's sped-up day), the raw rows are weight
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -47,11 +47,13 @@ class GridColumns:
         """The columns."""
         return tuple(column for i in range(len(self.quantities)) for column in _sums(f"g{i}"))
 
-    def read(self, row: Sequence[Any]) -> Iterator[tuple[Quantity, Weighted]]:
-        """Yield what the columns tell, of the quantities that are known for anything."""
-        for quantity, high, low, sum_uj in zip(self.quantities, row[::3], row[1::3], row[2::3], strict=True):
-            if high is not None:
-                yield quantity, Weighted(high * LIMB + low, sum_uj)
+    def read(self, row: Sequence[Any]) -> dict[Quantity, Weighted]:
+        """Return what the columns tell, of the quantities that are known for anything."""
+        return {
+            quantity: Weighted(high * LIMB + low, sum_uj)
+            for quantity, high, low, sum_uj in zip(self.quantities, row[::3], row[1::3], row[2::3], strict=True)
+            if high is not None
+        }
 
 
 def _sums(grid: str) -> tuple[str, str, str]:
@@ -80,7 +82,7 @@ def weighted_by_job(connection: Connection, selection: Selection, window: Window
             [*values, *window.quarters],
         )
         for job, *row in rows:
-            found[job] = dict(grid.read(row))
+            found[job] = grid.read(row)
     edges = list(edge_postings(connection, selection, window))
     add_postings(connection, selection, window, edges, found, lambda job, _: job)
     return found
