@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.filled_ledger import END, PROBE, Load, filled
+from tests.benchmarks.filled_ledger import END, PROBE, ZONE, Load, filled
 from vispa_green.ledgers import open_ledger
 from vispa_green.model import Selection
 
@@ -33,6 +33,8 @@ SMALL, LARGE = Load(20_000, 28, 20), Load(1_000_000, 364, 100)
 ROUNDS, ENOUGH_S = 7, 20.0
 LAST_DAY = (END - timedelta(hours=12)).date()
 WEEK = LAST_DAY - timedelta(days=LAST_DAY.weekday() + 7)
+AT_SITE = {**os.environ, "TZ": ZONE}
+"""Who asks lives in the zone whose weeks the ledger keeps."""
 PROGRAM = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from vispa_green.cli import main; main()"
 """As the installed script, with this tree in the place of what is installed."""
 
@@ -76,7 +78,7 @@ def measured(arguments: Sequence[str]) -> Cost:
     while len(walls) < ROUNDS and sum(walls) < ENOUGH_S:
         began = time.perf_counter()
         with subprocess.Popen(
-            [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/"
+            [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/", env=AT_SITE
         ) as process:
             assert process.stdout is not None
             said = process.stdout.read()

@@ -223,6 +223,8 @@ def fill(ledger: Ledger, load: Load, told: Callable[[str], None]) -> None:
         spent_s = time.process_time() - began
         told(f"until {last:%Y-%m-%d}: {number - 1_000_000} jobs, {rows} rows, {spent_s:.0f} CPU-s,"
              f" {rows / spent_s:.0f} rows/s")  # fmt: skip
+    # As agents and providers write on, the week before the last is made ready; the last one is not over.
+    ledger.grid.append(grid_values(END + timedelta(hours=14), END + timedelta(hours=15), GridKind.FORECAST))
 
 
 def filled(path: Path, load: Load, told: Callable[[str], None] = lambda _: None) -> Path:

@@ -23,8 +23,8 @@ from vispa_green.model import (
     Quality,
 )
 
-FIRST = datetime(2025, 3, 27, 21, 7, 13, tzinfo=UTC)
-"""Days before the clocks of Berlin change."""
+FIRST = datetime(2025, 11, 30, 22, 22, 13, tzinfo=UTC)
+"""Within jobs' lives a week and a month of Berlin end; a year later it is a month within a week."""
 YEAR = timedelta(days=365)
 SECOND = timedelta(seconds=1)
 USERS = {"ada": 1001, "bob": 1002}

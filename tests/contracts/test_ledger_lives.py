@@ -143,9 +143,9 @@ def quarter_sums(ledger: Ledger) -> Counter[object]:
 
 
 @contextmanager
-def fresh_ledger(name: str) -> Iterator[Ledger]:
+def fresh_ledger(name: str, zone: str = "Europe/Berlin") -> Iterator[Ledger]:
     with tempfile.TemporaryDirectory() as directory, stand_in_of(name).healthy(Path(directory)) as there:
-        ledger = open_ledger(there.url, create=True)
+        ledger = open_ledger(there.url, create=True, zone=zone)
         yield ledger
         ledger.close()
 

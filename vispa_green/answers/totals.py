@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, tzinfo
 
@@ -19,7 +19,7 @@ from vispa_green.session import Session
 class GroupTotal:
     """One sum, ready to be told. ``co2_g`` and the like are ``None`` where the grid was not asked for or unknown."""
 
-    group: dict[Dimension, str | date | JobKey]
+    group: Mapping[Dimension, str | date | JobKey]
     parts: EnergyParts
     quality: Quality | None
     grid: GridFigures
@@ -68,9 +68,9 @@ def summed(
 def told(total: Total) -> GroupTotal:
     """Return a sum with its parts, its grid and the names of users."""
     parts = energy_parts(total.sums)
-    group = dict(total.group)
+    group = total.group
     owner = group.get(Dimension.USER)
     if isinstance(owner, str) and owner.startswith("uid:"):
-        group[Dimension.USER] = user_name(int(owner.removeprefix("uid:")))
-    grid = GridFigures.of(dict(total.grid or {}), parts.total_uj)
+        group = {**group, Dimension.USER: user_name(int(owner.removeprefix("uid:")))}
+    grid = GridFigures.of(total.grid or {}, parts.total_uj)
     return GroupTotal(group, parts, worst(one.quality for one in total.sums), grid, total.jobs)

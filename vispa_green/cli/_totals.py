@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from functools import cache
 from typing import Any
 
 import click
@@ -87,18 +88,18 @@ def _name(dimension: Dimension, value: str | date | JobKey) -> str:
     if isinstance(value, JobKey):
         return value.job_id
     if isinstance(value, date):
-        if dimension is Dimension.WEEK:
-            return f"{value:%G-W%V}"
-        return f"{value:%Y-%m}" if dimension is Dimension.MONTH else value.isoformat()
+        return _time_name(dimension, value)
     return printable(value) or "–"
 
 
+@cache  # of many rows few are different
+def _time_name(dimension: Dimension, day: date) -> str:
+    if dimension is Dimension.WEEK:
+        return f"{day:%G-W%V}"
+    return f"{day:%Y-%m}" if dimension is Dimension.MONTH else day.isoformat()
+
+
 def _table(lines: Sequence[Sequence[str]], names: int) -> list[str]:
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return [
-        "  ".join(
-            cell.ljust(width) if i < names else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    ]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    form = "  ".join(f"{{:{'<' if i < names else '>'}{width}}}" for i, width in enumerate(widths))
+    return [form.format(*line).rstrip() for line in lines]

@@ -15,7 +15,7 @@ from vispa_green.answers.jobs import JobAnswer, JobChoice, jobs
 from vispa_green.answers.totals import totals
 from vispa_green.cli._fields import FIELDS, Field, chosen_fields, parsable, table, with_room_for_ids
 from vispa_green.cli._options import config_option, json_option
-from vispa_green.cli._output import print_json, stamp, warn
+from vispa_green.cli._output import print_json, stamp, uncollected, warn
 from vispa_green.cli._selection import choose
 from vispa_green.cli._totals import dimensions, print_totals
 from vispa_green.energy.jobs import JobEnergy
@@ -90,9 +90,10 @@ def command(config_file: Path | None, **asked: Any) -> None:  # noqa: ANN401 - c
     session = open_session(config_file)
     choice = _choice(asked, session.now.utc, zone)
     if asked["by"]:
-        sums = totals(session, choice, dimensions(",".join(asked["by"])), zone)
-        warn(sums.warnings)
-        print_totals(sums, as_json=asked["as_json"], parsable=asked["with_end"] or asked["without_end"])
+        with uncollected():
+            sums = totals(session, choice, dimensions(",".join(asked["by"])), zone)
+            warn(sums.warnings)
+            print_totals(sums, as_json=asked["as_json"], parsable=asked["with_end"] or asked["without_end"])
         return
     fields = chosen_fields(asked["columns"] or (LONG_FORMAT if asked["is_long"] else SHORT_FORMAT))
     answer = jobs(session, choice)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from vispa_green.model import UJ_PER_KWH, Component, Quality, Quantity, Weighted
 
 _NOTHING = dict.fromkeys(Component, 0)
+_UNKNOWN = Weighted()
 _SEVERITY = (Quality.MEASURED, Quality.ESTIMATED, Quality.GAP)
 
 
@@ -81,10 +82,10 @@ class GridFigures:
     renewable_share_pct: float | None
 
     @classmethod
-    def of(cls, grid: dict[Quantity, Weighted], energy_uj: int) -> GridFigures:
+    def of(cls, grid: Mapping[Quantity, Weighted], energy_uj: int) -> GridFigures:
         """Return the figures of ``energy_uj`` whose grid is ``grid``."""
-        intensity = grid.get(Quantity.CARBON_INTENSITY, Weighted())
-        share = grid.get(Quantity.RENEWABLE_SHARE, Weighted())
+        intensity = grid.get(Quantity.CARBON_INTENSITY, _UNKNOWN)
+        share = grid.get(Quantity.RENEWABLE_SHARE, _UNKNOWN)
         return cls(
             intensity.sum_uj / UJ_PER_KWH if intensity.known_uj else None,
             intensity.known_uj / energy_uj if energy_uj else 0.0,

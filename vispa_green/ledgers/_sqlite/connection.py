@@ -43,6 +43,25 @@ class Connection:
         except sqlite3.Error as error:
             raise LedgerError(f"{self.place}: {error}") from error
 
+    def each(self, query: str, values: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
+        """Yield all rows, of which there may be many."""
+        try:
+            yield from self.database.execute(query, values)
+        except sqlite3.Error as error:
+            raise LedgerError(f"{self.place}: {error}") from error
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Let all that is read be of one moment, whoever writes meanwhile."""
+        if self.database.in_transaction:
+            yield
+            return
+        self.read("BEGIN")
+        try:
+            yield
+        finally:
+            self._roll_back()
+
     def meta(self, key: str) -> str | None:
         """Return what is kept under a name."""
         rows = self.read("SELECT value FROM meta WHERE key = ?", (key,))

@@ -40,12 +40,14 @@ class SqliteEnergy:
 
     def append(self, origin: Origin, intervals: Sequence[SpooledInterval], received: datetime) -> int:
         """Add what is not there yet, with its roll-ups, all or nothing; return how many were new."""
-        from vispa_green.ledgers._sqlite.writing import IntervalWriter  # who only asks need not wait for it
+        from vispa_green.ledgers._sqlite.weeks import settle  # who only asks need not wait for these
+        from vispa_green.ledgers._sqlite.writing import IntervalWriter
 
         with self._db.transaction() as database:
             writer = IntervalWriter(database, origin, self._db.zone())
             added = sum(writer.add(item, us(received)) for item in intervals)
             writer.finish()
+            settle(self._db, us(received))
         return added
 
     def balance(self) -> list[BalanceRow]:

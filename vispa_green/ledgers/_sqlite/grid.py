@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from vispa_green.energy.carbon import GridSignal
 from vispa_green.ledgers._sqlite.codec import QUARTER_US, us, utc
 from vispa_green.ledgers._sqlite.connection import remember
+from vispa_green.ledgers._sqlite.week_parts import mark_all, mark_grid
 from vispa_green.model import QUARTER, GridKind, GridValue, Quantity
 
 if TYPE_CHECKING:
@@ -29,7 +30,11 @@ class SqliteGrid:
         """Add the values that differ from the latest stored issue of the same time, kind and source."""
         with self._db.transaction() as database:
             fresh = [value for value in values if _add(database, value)]
-            touch_quarters(self._db, fresh)
+            if fresh:
+                from vispa_green.ledgers._sqlite.weeks import settle  # who only asks need not wait for it
+
+                touch_quarters(self._db, fresh)
+                settle(self._db, max(us(value.fetched_at) for value in fresh))
         return len(fresh)
 
     def values(self, quantity: Quantity, start: datetime, end: datetime) -> list[GridValue]:
@@ -58,6 +63,7 @@ class SqliteGrid:
             remember(database, "grid_order", order)
             for quantity in Quantity:
                 _choose_best(self._db, quantity, -(1 << 40), 1 << 40)
+            mark_all(database)
 
     def asked(self, source: str, start: datetime, end: datetime, at: datetime) -> None:
         """Keep that a source was asked for a span."""
@@ -101,9 +107,11 @@ def stored_values(connection: Connection, quantity: Quantity, start: datetime, e
 def touch_quarters(connection: Connection, values: Iterable[GridValue]) -> None:
     """Make the means of the quarter-hours anew that some values touch, inside their transaction."""
     by_series: defaultdict[Series, set[int]] = defaultdict(set)
+    fetched_us = 0
     for value in values:
         first, after = us(value.start) // QUARTER_US, -(-us(value.end) // QUARTER_US)
         by_series[value.quantity, value.kind, value.source].update(range(first, after))
+        fetched_us = max(fetched_us, us(value.fetched_at))
     for (quantity, kind, source), quarters in by_series.items():
         start, end = utc(min(quarters) * QUARTER_US), utc((max(quarters) + 1) * QUARTER_US)
         known = [v for v in stored_values(connection, quantity, start, end) if (v.kind, v.source) == (kind, source)]
@@ -120,6 +128,7 @@ def touch_quarters(connection: Connection, values: Iterable[GridValue]) -> None:
             rows,
         )
         _choose_best(connection, quantity, min(quarters), max(quarters))
+        mark_grid(connection, min(quarters), max(quarters), fetched_us)
 
 
 def _choose_best(connection: Connection, quantity: Quantity, first: int, last: int) -> None:

@@ -40,17 +40,16 @@ def bring_up_to_date(database: sqlite3.Connection, cluster: str, zone: ZoneInfo)
     database.execute("PRAGMA foreign_keys = OFF")
     database.execute("BEGIN IMMEDIATE")
     try:
-        before = version_of(database)
-        missing = steps()[before:]
+        taken = version_of(database)
+        missing = steps()[taken:]
         for name in missing:
             for statement in _statements((FOLDER / f"{name}.sql").read_text(encoding="utf-8")):
                 database.execute(statement)
-        for name in missing:
-            if (FOLDER / f"{name}.py").is_file():
-                _carry_over(database, name, cluster, zone)
+        for name in missing:  # today's code carries the rows over, so today's tables are there before
+            _carry_over(database, name, cluster, zone)
+        if taken and missing:
+            _make_sums(database)
         database.execute(f"PRAGMA user_version = {len(steps())}")
-        if before > 0:
-            _quarters_of_the_grid(database)
         database.execute("COMMIT")
     except BaseException:
         if database.in_transaction:
@@ -61,22 +60,24 @@ def bring_up_to_date(database: sqlite3.Connection, cluster: str, zone: ZoneInfo)
 
 
 def _carry_over(database: sqlite3.Connection, name: str, cluster: str, zone: ZoneInfo) -> None:
-    if database.execute("SELECT 1 FROM meta WHERE key = 'zone'").fetchone() is None:
-        remember(database, "zone", str(zone))
-    try:
-        importlib.import_module(f"{PACKAGE}.{name}").migrate(database, cluster, zone)
-    except (LookupError, TypeError, ValueError) as error:
-        raise LedgerError(
-            f"the ledger holds a row that step {name} cannot read ({error!r}); nothing of it was changed:"
-            " set it aside, or open it with the version that wrote it"
-        ) from error
+    if (FOLDER / f"{name}.py").is_file():
+        if database.execute("SELECT 1 FROM meta WHERE key = 'zone'").fetchone() is None:
+            remember(database, "zone", str(zone))
+        try:
+            importlib.import_module(f"{PACKAGE}.{name}").migrate(database, cluster, zone)
+        except (LookupError, TypeError, ValueError) as error:
+            raise LedgerError(
+                f"the ledger holds a row that step {name} cannot read ({error!r}); nothing of it was changed:"
+                " set it aside, or open it with the version that wrote it"
+            ) from error
 
 
-def _quarters_of_the_grid(database: sqlite3.Connection) -> None:
-    """Make the quarter-hours' means of all grid values that an older version kept."""
+def _make_sums(database: sqlite3.Connection) -> None:
+    """Make the quarter-hours' means of all grid values that an older version kept, and the sums by owner and week."""
     from vispa_green.ledgers._sqlite.codec import utc
     from vispa_green.ledgers._sqlite.connection import Connection
     from vispa_green.ledgers._sqlite.grid import SqliteGrid, touch_quarters
+    from vispa_green.ledgers._sqlite.weeks import settle_all
     from vispa_green.model import Quantity
 
     connection = Connection(database, "the ledger")
@@ -85,6 +86,7 @@ def _quarters_of_the_grid(database: sqlite3.Connection) -> None:
         book = SqliteGrid(connection)
         for quantity in Quantity:
             touch_quarters(connection, book.values(quantity, utc(first), utc(last)))
+    settle_all(connection)
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -67,4 +67,4 @@ def _add(database: sqlite3.Connection, tag: ProjectTag, zone: ZoneInfo) -> None:
         now = own or told
         days.move(job, (owner, account, partition, project), (owner, account, partition, now))
         database.execute("UPDATE job SET tag = ?, project = ? WHERE id = ?", (own, now, job))
-    days.write()
+    days.write(us(tag.tagged_at))

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 
 from vispa_green.energy.quarters import cut
 from vispa_green.ledgers._sqlite.codec import COMPONENT_CODE, QUALITY_CODE, QUARTER_US, us, utc
-from vispa_green.ledgers._sqlite.identity import Owner
+from vispa_green.ledgers._sqlite.identity import JobRow, Owner
+from vispa_green.ledgers._sqlite.week_parts import mark
 from vispa_green.model import Component, NodeInterval
 
 Cell = tuple[int, int, int, int, int]
@@ -60,14 +61,15 @@ class Sums:
                     cell[0] += share.busy_uj
                     cell[1] += share.idle_uj
 
-    def write(self, database: sqlite3.Connection, days: OwnerDays, owners: Mapping[int, Owner]) -> None:
-        """Add everything to the tables, except for what is added to ``days``; ``owners`` has those of the jobs."""
+    def write(self, database: sqlite3.Connection, days: OwnerDays, jobs: Mapping[int, JobRow]) -> None:
+        """Add everything to the tables, except for what is added to ``days``; ``jobs`` has the rows of the jobs."""
         totals: defaultdict[tuple[int, int, int], list[int]] = defaultdict(lambda: [0, 0])
         for (job, quarter, _, component, quality), (busy_uj, idle_uj) in self.cells.items():
             own = totals[job, component, quality]
             own[0] += busy_uj
             own[1] += idle_uj
-            days.add((day_of(quarter, self.zone), owners[job], component, quality), busy_uj, idle_uj)
+            days.add((day_of(quarter, self.zone), jobs[job].owner, component, quality), busy_uj, idle_uj)
+            days.later(quarter, jobs[job].last_us)
         _add_to(database, "job_quarter", "job, quarter, node_id, component, quality", self.cells)
         _add_to(database, "job_total", "job, component, quality", totals)
         database.executemany(
@@ -100,6 +102,7 @@ class OwnerDays:
         self._db, self._cluster_id, self._zone = database, cluster_id, zone
         self._sums: defaultdict[OwnerDay, list[int]] = defaultdict(lambda: [0, 0])
         self._lessened: set[OwnerDay] = set()
+        self._again: set[int] = set()
 
     def add(self, key: OwnerDay, busy_uj: int, idle_uj: int) -> None:
         """Add to one sum."""
@@ -120,8 +123,24 @@ class OwnerDays:
             self.add((day, before, component, quality), -busy_uj, -idle_uj)
             self._lessened.add((day, before, component, quality))
 
-    def write(self) -> None:
-        """Add everything to the table; sums that became empty go."""
+    def later(self, quarter: int, last_us: int) -> None:
+        """Note that a job was charged in a quarter-hour before it was seen last: where it is counted changes."""
+        first, last = day_of(quarter, self._zone), day_of((last_us - 1) // QUARTER_US, self._zone)
+        if last > first:
+            self._again.update(range(first, last + 1))
+
+    def merged(self, *jobs: int) -> None:
+        """Note that two rows of ``job`` are counted as one."""
+        for first, last in self._db.execute(
+            "SELECT min(quarter), max(quarter) FROM job_quarter WHERE job IN (?, ?) HAVING min(quarter) IS NOT NULL",
+            jobs,
+        ):
+            self._again.update(range(day_of(first, self._zone), day_of(last, self._zone) + 1))
+
+    def write(self, at_us: int) -> None:
+        """Add everything to the table; sums that became empty go, and sums by week are marked."""
+        mark(self._db, self._again.union(day for day, *_ in self._sums), at_us)
+        self._again.clear()
         flat = {(self._cluster_id, day, *owner, *rest): sums for (day, owner, *rest), sums in self._sums.items()}
         keys = ("cluster_id", "day", "owner", "account", "partition", "project", "component", "quality")
         _add_to(self._db, "owner_day", ", ".join(keys), flat)

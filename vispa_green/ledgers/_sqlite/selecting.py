@@ -53,6 +53,13 @@ def charged(selection: Selection) -> tuple[str, list[object]]:
     return chosen(wide)
 
 
+def of_owners(selection: Selection, alias: str) -> tuple[str, list[object]]:
+    """Return the same for a table of sums by owner, whose times are another matter."""
+    timeless = replace(selection, start=None, end=None, job_ids=(), keys=())
+    where, values = chosen(timeless)
+    return where.replace("j.same_as IS NULL", "1").replace("j.", f"{alias}."), values
+
+
 _LIST = "(SELECT value FROM json_each(?))"
 
 

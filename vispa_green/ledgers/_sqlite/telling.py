@@ -22,9 +22,11 @@ class FactWriter:
         self._db = database
         self._cluster_id = row_id(database, "cluster", cluster)
         self._identities, self._days = Identities(database), OwnerDays(database, self._cluster_id, zone)
+        self._recorded_us = 0
 
     def add(self, fact: JobFact, recorded_us: int) -> str:
         """Add a fact; return why it is not believed, or an empty string."""
+        self._recorded_us = recorded_us
         submitted_us = None if fact.submit is None else us(fact.submit)
         first_us, last_us = _span(fact, recorded_us)
         row, same = self._identities.of_fact(
@@ -42,6 +44,7 @@ class FactWriter:
         for taken in (row, *same):
             self._days.move(taken.id, taken.owner, owner)
         for other in same:
+            self._days.merged(row.id, other.id)
             merge_jobs(self._db, row.id, other.id)
         if same:
             self._identities.merged(self._cluster_id, fact.job_id, row, same)
@@ -52,7 +55,7 @@ class FactWriter:
 
     def finish(self) -> None:
         """Write the sums by owner and day."""
-        self._days.write()
+        self._days.write(self._recorded_us)
 
     def _write(
         self, row: JobRow, fact: JobFact, first_us: int, last_us: int, recorded_us: int, tag: str | None

@@ -4,49 +4,46 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import chain
 from typing import Any
 
 from vispa_green.ledgers._sqlite.codec import COMPONENTS, QUALITIES, utc
 from vispa_green.ledgers._sqlite.connection import Connection
+from vispa_green.ledgers._sqlite.grouping import TIMES, Columns, Group, sorting, time_sql
 from vispa_green.ledgers._sqlite.local_days import EPOCH_DAY, local_day_sql
-from vispa_green.ledgers._sqlite.selecting import charged
+from vispa_green.ledgers._sqlite.selecting import charged, of_owners
+from vispa_green.ledgers._sqlite.week_totals import PartSums, WholeParts, whole_parts
 from vispa_green.ledgers._sqlite.weighting import GridColumns, Grids, add_postings, coarse
 from vispa_green.ledgers._sqlite.wide import joined, limbs
 from vispa_green.ledgers._sqlite.windows import Window, edge_postings
-from vispa_green.model import Component, Dimension, EnergySum, JobKey, JobPosting, Quality, Selection, Total, Weighted
+from vispa_green.model import (
+    Component,
+    Dimension,
+    EnergySum,
+    JobPosting,
+    Quality,
+    Quantity,
+    Selection,
+    Total,
+    Weighted,
+)
 
-TIMES = (Dimension.DAY, Dimension.WEEK, Dimension.MONTH)
 OWNERS = (Dimension.USER, Dimension.ACCOUNT, Dimension.PARTITION, Dimension.PROJECT)
 
-Group = tuple[Any, ...]
 Sums = dict[Group, dict[tuple[Component, Quality], list[int]]]
 """Busy and idle energy by group, component and quality."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Columns:
-    """How rows are put into groups: SQL expressions, and what their values mean."""
+@dataclass(slots=True)
+class _Tally:
+    """What quarter-hours tell, by group."""
 
-    by: tuple[Dimension, ...]
-    sql: tuple[str, ...]
-    zone: tzinfo
-
-    @property
-    def text(self) -> str:
-        """The expressions, one after the other."""
-        return ", ".join(self.sql) or "'all'"
-
-    @property
-    def width(self) -> int:
-        """How many they are."""
-        return max(1, len(self.sql))
-
-    def group(self, row: Sequence[Any]) -> Group:
-        """Return the group that SQL values stand for."""
-        return tuple(_meaning(dimension, value) for dimension, value in zip(self.by, row, strict=False))
+    sums: Sums = field(default_factory=dict)
+    grids: Grids[Group] = field(default_factory=dict)
+    jobs: Counter[Group] = field(default_factory=Counter)
 
 
 def made_totals(
@@ -55,68 +52,121 @@ def made_totals(
     """Return the sums, in order of their groups."""
     window = Window.of(selection)
     if not with_grid and _days_suffice(connection, selection, by, zone, window):
-        return _put_together(by, _from_days(connection, selection, by), None, None)
+        of_days = dict(_together(by, _from_days(connection, selection, by), None, None))
+        return [of_days[group] for group in sorted(of_days, key=sorting(by))]
+    grid = coarse(connection) if with_grid else GridColumns(())
+    found: dict[Group, Total] = {}
+    with connection.at_once():
+        whole = WholeParts((), (window,))
+        if not with_grid or len(grid.quantities) == len(Quantity):
+            whole = whole_parts(connection, selection, by, zone, window)
+        of_parts = PartSums(connection, selection, by, whole.parts, grid, with_grid).totals() if whole.parts else ()
+        of_rest = _from_quarters(connection, selection, by, zone, whole, with_grid=with_grid) if whole.rest else ()
+        for group, total in chain(of_parts, of_rest):
+            found[group] = _joined(found[group], total) if group in found else total
+    return [found[group] for group in sorted(found, key=sorting(by))]
+
+
+def _from_quarters(
+    connection: Connection,
+    selection: Selection,
+    by: tuple[Dimension, ...],
+    zone: tzinfo,
+    whole: WholeParts,
+    *,
+    with_grid: bool,
+) -> Iterator[tuple[Group, Total]]:
+    """Yield the sums of what lies in no whole part of a week, of jobs that no part has counted in the same group."""
+    window, tally = Window.of(selection), _Tally()
     columns = _columns(by, zone, window, connection)
     grid = coarse(connection) if with_grid else GridColumns(())
-    sums, grids = _from_quarters(connection, selection, columns, window, grid)
-    edges = list(edge_postings(connection, selection, window))
+    edges = list[tuple[int, JobPosting]]()
+    for rest in whole.rest:
+        narrow = rest.narrowed(selection)
+        _add_quarters(connection, narrow, columns, rest, grid, tally)
+        edges += edge_postings(connection, narrow, rest)
     owners = _owners(connection, {job for job, _ in edges}) if set(by) & set(OWNERS) else {}
 
     def group_of(job: int, posting: JobPosting) -> Group:
         return tuple(_of_posting(dimension, posting, owners.get(job, {}), zone) for dimension in by)
 
     for job, posting in edges:
-        _add(sums, group_of(job, posting), (posting.component, posting.quality), posting.busy_uj, posting.idle_uj)
+        kind = posting.component, posting.quality
+        _add(tally.sums, group_of(job, posting), kind, posting.busy_uj, posting.idle_uj)
     if with_grid:
-        add_postings(connection, selection, window, edges, grids, group_of)
-    jobs = _counted(connection, selection, columns, window, {(group_of(*edge), edge[0]) for edge in edges})
-    return _put_together(by, sums, jobs, grids if with_grid else None)
+        add_postings(connection, selection, window, edges, tally.grids, group_of)
+    _count(connection, selection, columns, whole, {(group_of(*edge), edge[0]) for edge in edges}, tally.jobs)
+    return _together(by, tally.sums, tally.jobs, tally.grids if with_grid else None)
 
 
-def _from_quarters(
-    connection: Connection, selection: Selection, columns: _Columns, window: Window, grid: GridColumns
-) -> tuple[Sums, Grids[Group]]:
-    """Return energies and grids by group, of the whole quarter-hours in the window."""
-    source, values = _source(selection, window, grid.joins)
+def _add_quarters(
+    connection: Connection,
+    selection: Selection,
+    columns: Columns,
+    window: Window,
+    grid: GridColumns,
+    tally: _Tally,
+) -> None:
+    """Add energies and grids of the whole quarter-hours in a window."""
+    source, values = _source(selection, window, columns, grid.joins)
+    sums = ", ".join((limbs("q.busy_uj", "q.idle_uj"), *grid.sums))
     rows = connection.read(
-        f"SELECT {columns.text}, q.component, q.quality, {limbs('q.busy_uj', 'q.idle_uj')}{grid.sums}{source}"
+        f"SELECT {columns.text}, q.component, q.quality, {sums}{source}"
         f" GROUP BY q.component, q.quality, {columns.text}",
         values,
     )
-    sums: Sums = {}
-    grids: Grids[Group] = {}
     for row in rows:
-        group, known = columns.group(row), row[columns.width + 6 :]
+        group = columns.group(row)
         component, quality, *energies = row[columns.width :][:6]
-        _add(sums, group, (COMPONENTS[component], QUALITIES[quality]), *joined(energies))
-        own = grids.setdefault(group, {})
-        for quantity, weighted in grid.read(known):
+        _add(tally.sums, group, (COMPONENTS[component], QUALITIES[quality]), *joined(energies))
+        own = tally.grids.setdefault(group, {})
+        for quantity, weighted in grid.read(row[columns.width + 6 :]).items():
             own[quantity] = own.get(quantity, Weighted()) + weighted
-    return sums, grids
 
 
-def _counted(
-    connection: Connection, selection: Selection, columns: _Columns, window: Window, edges: set[tuple[Group, int]]
-) -> Counter[Group]:
-    """Return how many jobs each group is made of; ``edges`` has those at the edges of the window."""
-    source, values = _source(selection, window)
-    distinct = f"SELECT DISTINCT {columns.text}, q.job AS job{source}"
-    names = ", ".join(f"c{i}" for i in range(columns.width))
-    rows = connection.read(
-        f"WITH d ({names}, job) AS ({distinct}) SELECT {names}, count(*) FROM d GROUP BY {names}", values
-    )
-    counts = Counter({columns.group(row): row[-1] for row in rows})
-    if edges:
-        at_edges = json.dumps(sorted({job for _, job in edges}))
-        again = connection.read(f"{distinct} AND j.id IN (SELECT value FROM json_each(?))", [*values, at_edges])
-        counts.update(group for group, _ in edges - {(columns.group(row), row[-1]) for row in again})
-    return counts
+def _count(
+    connection: Connection,
+    selection: Selection,
+    columns: Columns,
+    whole: WholeParts,
+    others: set[tuple[Group, int]],
+    jobs: Counter[Group],
+) -> None:
+    """Add how many jobs each group is made of; ``others`` has those at the edges of the window.
+
+    Where whole parts have counted theirs already, those of the rest are others, too.
+    """
+    if whole.parts:
+        counted = Window.of_quarters(*whole.quarters)
+        for rest in whole.rest:
+            distinct, values = _distinct(rest.narrowed(selection), columns, rest)
+            others |= {(columns.group(row), row[-1]) for row in connection.read(distinct, values)}
+    else:
+        (counted,) = whole.rest
+        distinct, values = _distinct(selection, columns, counted)
+        names = ", ".join(f"c{i}" for i in range(columns.width))
+        rows = connection.read(
+            f"WITH d ({names}, job) AS ({distinct}) SELECT {names}, count(*) FROM d GROUP BY {names}", values
+        )
+        jobs.update({columns.group(row): row[-1] for row in rows})
+    if others:
+        distinct, values = _distinct(counted.narrowed(selection), columns, counted)
+        among = json.dumps(sorted({job for _, job in others}))
+        again = connection.read(f"{distinct} AND j.id IN (SELECT value FROM json_each(?))", [*values, among])
+        jobs.update(group for group, _ in others - {(columns.group(row), row[-1]) for row in again})
 
 
-def _source(selection: Selection, window: Window, joins: str = "") -> tuple[str, list[object]]:
+def _distinct(selection: Selection, columns: Columns, window: Window) -> tuple[str, list[object]]:
+    """Return the query for the jobs of each group in whole quarter-hours, and its values."""
+    source, values = _source(selection, window, columns)
+    return f"SELECT DISTINCT {columns.text}, q.job AS job{source}", values
+
+
+def _source(selection: Selection, window: Window, columns: Columns, joins: str = "") -> tuple[str, list[object]]:
     where, values = charged(selection)
+    nodes = " JOIN node n ON n.id = q.node_id" if Dimension.NODE in columns.by else ""
     source = (
-        " FROM job j CROSS JOIN job_quarter q ON q.job = j.id JOIN node n ON n.id = q.node_id"
+        f" FROM job j CROSS JOIN job_quarter q ON q.job = j.id{nodes}"
         f" JOIN cluster c ON c.id = j.cluster_id{joins} WHERE {where} AND q.quarter >= ? AND q.quarter < ?"
     )
     return source, [*values, *window.quarters]
@@ -126,8 +176,8 @@ def _from_days(connection: Connection, selection: Selection, by: tuple[Dimension
     """Sum the roll-up of days: as good for whole days of its zone, and much smaller."""
     names = {Dimension.CLUSTER: "c.name", Dimension.USER: "d.owner", Dimension.COMPONENT: "d.component"}
     day = f"(d.day - {EPOCH_DAY})"
-    sql = [names.get(one) or (_time_sql(one, day) if one in TIMES else f"d.{one}") for one in by]
-    columns = _Columns(by, tuple(sql), UTC)
+    sql = [names.get(one) or (time_sql(one, day) if one in TIMES else f"d.{one}") for one in by]
+    columns = Columns(by, tuple(sql))
     where, values = _where_of_days(connection, selection)
     rows = connection.read(
         f"SELECT {columns.text}, d.component, d.quality, {limbs('d.busy_uj', 'd.idle_uj')} FROM owner_day d"
@@ -148,12 +198,7 @@ def _add(sums: Sums, group: Group, kind: tuple[Component, Quality], busy_uj: int
 
 
 def _where_of_days(connection: Connection, selection: Selection) -> tuple[str, list[object]]:
-    timeless = Selection(
-        clusters=selection.clusters, users=selection.users, uids=selection.uids, accounts=selection.accounts,
-        partitions=selection.partitions, projects=selection.projects, visible=selection.visible,
-    )  # fmt: skip
-    where, values = charged(timeless)
-    where = where.replace("j.same_as IS NULL", "1").replace("j.", "d.")
+    where, values = of_owners(selection, "d")
     zone = connection.zone()
     for moment, sign in ((selection.start, ">="), (selection.end, "<")):
         if moment is not None:
@@ -178,7 +223,7 @@ def _is_midnight(moment: datetime, zone: tzinfo) -> bool:
     return datetime(here.year, here.month, here.day, tzinfo=zone).astimezone(UTC) == moment
 
 
-def _columns(by: tuple[Dimension, ...], zone: tzinfo, window: Window, connection: Connection) -> _Columns:
+def _columns(by: tuple[Dimension, ...], zone: tzinfo, window: Window, connection: Connection) -> Columns:
     names = {
         Dimension.CLUSTER: "c.name", Dimension.USER: "+j.owner", Dimension.ACCOUNT: "+j.account",
         Dimension.PARTITION: "+j.partition", Dimension.PROJECT: "+j.project", Dimension.NODE: "n.name",
@@ -187,30 +232,7 @@ def _columns(by: tuple[Dimension, ...], zone: tzinfo, window: Window, connection
     }  # fmt: skip
     # The plus keeps SQLite from reading all of an index on jobs for its order, rather than the few that are meant.
     day = local_day_sql(connection, zone, window) if set(by) & set(TIMES) else ""
-    return _Columns(by, tuple(names.get(one) or _time_sql(one, day) for one in by), zone)
-
-
-def _time_sql(dimension: Dimension, day: str) -> str:
-    if dimension is Dimension.DAY:
-        return day
-    if dimension is Dimension.WEEK:  # 1970-01-01 was a Thursday
-        return f"(({day} + 3) / 7)"
-    return f"strftime('%Y-%m', {day} * 86400, 'unixepoch')"
-
-
-def _meaning(dimension: Dimension, value: Any) -> Any:  # noqa: ANN401 - what SQL gives
-    if dimension is Dimension.DAY:
-        return date.fromordinal(EPOCH_DAY + value)
-    if dimension is Dimension.WEEK:
-        return date.fromordinal(EPOCH_DAY + 7 * value - 3)
-    if dimension is Dimension.MONTH:
-        return date.fromisoformat(f"{value}-01")
-    if dimension is Dimension.COMPONENT:
-        return COMPONENTS[value].value
-    if dimension is Dimension.JOB:
-        cluster, job_id, submitted = json.loads(value)
-        return JobKey(cluster, job_id, None if submitted is None else utc(submitted))
-    return value
+    return Columns(by, tuple(names.get(one) or time_sql(one, day) for one in by))
 
 
 def _of_posting(dimension: Dimension, posting: JobPosting, owner: dict[str, str], zone: tzinfo) -> Any:  # noqa: ANN401
@@ -235,18 +257,34 @@ def _owners(connection: Connection, jobs: set[int]) -> dict[int, dict[str, str]]
     return {job: dict(zip(OWNERS, rest, strict=True)) for job, *rest in rows}
 
 
-def _put_together(
+def _together(
     by: tuple[Dimension, ...],
     sums: Sums,
     jobs: Mapping[Group, int] | None,
     grid: Grids[Group] | None,
-) -> list[Total]:
-    return [
-        Total(
-            dict(zip(by, group, strict=True)),
-            tuple(EnergySum(component, quality, *pair) for (component, quality), pair in own.items()),
-            None if jobs is None else jobs.get(group, 0),
-            None if grid is None else grid.get(group, {}),
+) -> Iterator[tuple[Group, Total]]:
+    for group, own in sums.items():
+        yield (
+            group,
+            Total(
+                dict(zip(by, group, strict=True)),
+                tuple(EnergySum(component, quality, *pair) for (component, quality), pair in own.items()),
+                None if jobs is None else jobs.get(group, 0),
+                None if grid is None else grid.get(group, {}),
+            ),
         )
-        for group, own in sorted(sums.items(), key=lambda item: tuple(map(str, item[0])))
-    ]
+
+
+def _joined(one: Total, other: Total) -> Total:
+    """Return the sum of two sums of one group, whose jobs are different ones."""
+    kinds: dict[tuple[Component, Quality], EnergySum] = {}
+    for part in (*one.sums, *other.sums):
+        before = kinds.get((part.component, part.quality), EnergySum(part.component, part.quality, 0, 0))
+        kinds[part.component, part.quality] = replace(
+            before, busy_uj=before.busy_uj + part.busy_uj, idle_uj=before.idle_uj + part.idle_uj
+        )
+    grid = None if one.grid is None else dict(one.grid)
+    for quantity, weighted in (other.grid or {}).items():
+        if grid is not None:
+            grid[quantity] = grid.get(quantity, Weighted()) + weighted
+    return Total(one.group, tuple(kinds.values()), (one.jobs or 0) + (other.jobs or 0), grid)

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import date
+from math import isclose
 from typing import Any
 
 from vispa_green.ledgers._sqlite.codec import COMPONENT_CODE, COMPONENTS, QUALITIES, QUALITY_CODE, QUARTER_US, utc
 from vispa_green.ledgers._sqlite.connection import Connection
 from vispa_green.ledgers._sqlite.local_days import EPOCH_DAY, local_day_sql
 from vispa_green.ledgers._sqlite.tags import SUBMITTED
+from vispa_green.ledgers._sqlite.week_parts import Part, part_of
+from vispa_green.ledgers._sqlite.weeks import TABLES, made
 from vispa_green.ledgers._sqlite.wide import joined, limbs
 from vispa_green.ledgers._sqlite.windows import Window, quarters_of
+from vispa_green.model import Selection
 
 AT_ONCE = 2_000
 """Rows of ``job`` looked at in one step."""
@@ -39,6 +43,7 @@ def _all(connection: Connection) -> Iterator[str]:
     yield from _nodes(connection)
     yield from _unbalanced(connection)
     yield from _idle_and_system(connection)
+    yield from _weeks(connection)
 
 
 def _entries(connection: Connection) -> Iterator[str]:
@@ -224,3 +229,35 @@ def _raw_idle_and_system(connection: Connection, pruned_us: int) -> Iterator[tup
         for quarter, idle_uj, system_uj in quarters_of(*row[4:]):
             if quarter * QUARTER_US >= pruned_us:
                 yield (*row[:4], idle_uj, system_uj)
+
+
+def _weeks(connection: Connection) -> Iterator[str]:
+    """Yield a sentence for each part of a week whose sums are not what they are made of, though nothing is marked."""
+    parts = [day for (day,) in connection.read("SELECT day FROM week_part WHERE changed_us IS NULL ORDER BY day")]
+    for day in parts:
+        part = part_of(day, connection.zone())
+        if any(_differ(connection, table, part) for table in TABLES):
+            yield f"{date.fromordinal(day)} and on: the sums by owner and week are not those of the quarter-hours"
+    ((strange,),) = connection.read(
+        "SELECT count(*) FROM (SELECT week, day FROM owner_week UNION SELECT week, day FROM owner_week_grid)"
+        " WHERE day NOT IN (SELECT day FROM week_part)"
+        f" OR week <> (day - {EPOCH_DAY} + 3) / 7"
+    )
+    if strange:
+        yield f"{strange} parts of weeks have sums by owner, and nothing was charged there"
+
+
+def _differ(connection: Connection, table: str, part: Part) -> bool:
+    """Say whether rows of a part are others than they should be; sums of real numbers depend on their order."""
+    kept = connection.read(f"SELECT * FROM {table} WHERE week = ? AND day = ?", (part.week, part.day))
+    recounted = connection.read(*made(table, part, Selection()))
+    if len(kept) != len(recounted):
+        return True
+    pairs = zip(sorted(kept, key=str), sorted(recounted, key=str), strict=True)
+    return not all(_alike(*values) for rows in pairs for values in zip(*rows, strict=True))
+
+
+def _alike(one: object, other: object) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return isclose(one, other, rel_tol=1e-9)
+    return one == other

@@ -7,7 +7,7 @@ finer steps (a recording, the laboratory's sped-up day), the raw rows are weight
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from vispa_green.ledgers._sqlite.codec import QUARTER_US, us, utc
 from vispa_green.ledgers._sqlite.connection import Connection
 from vispa_green.ledgers._sqlite.grid import stored_values
 from vispa_green.ledgers._sqlite.selecting import charged
+from vispa_green.ledgers._sqlite.wide import LIMB, limbs_of
 from vispa_green.ledgers._sqlite.windows import Window, clipped, edge_postings, postings_of
 from vispa_green.model import JobPosting, Quantity, Selection, Weighted
 
@@ -27,7 +28,7 @@ Grids = dict[Group, dict[Quantity, Weighted]]
 class GridColumns:
     """What joins the grid's quarter-hours to those of jobs (alias ``q``), and sums energies weighted with them.
 
-    Each quantity has two columns: the energy (µJ) for which it is known, and the sum of µJ × value.
+    Each quantity has three columns: the energy (µJ) for which it is known in two limbs, and the sum of µJ × value.
     """
 
     quantities: tuple[Quantity, ...]
@@ -42,20 +43,26 @@ class GridColumns:
         )
 
     @property
-    def sums(self) -> str:
-        """The columns, each with a comma before it."""
-        return "".join(
-            f", sum(CASE g{i}.known_us WHEN {QUARTER_US} THEN q.busy_uj + q.idle_uj"
-            f" ELSE CAST((q.busy_uj + q.idle_uj) * 1.0 * g{i}.known_us / {QUARTER_US} AS INTEGER) END),"
-            f" sum((q.busy_uj + q.idle_uj) * 1.0 * g{i}.known_us / {QUARTER_US} * g{i}.mean)"
-            for i in range(len(self.quantities))
-        )
+    def sums(self) -> tuple[str, ...]:
+        """The columns."""
+        return tuple(column for i in range(len(self.quantities)) for column in _sums(f"g{i}"))
 
-    def read(self, row: Sequence[Any]) -> Iterator[tuple[Quantity, Weighted]]:
-        """Yield what the columns tell, of the quantities that are known for anything."""
-        for quantity, known_uj, sum_uj in zip(self.quantities, row[::2], row[1::2], strict=True):
-            if known_uj is not None:
-                yield quantity, Weighted(known_uj, sum_uj)
+    def read(self, row: Sequence[Any]) -> dict[Quantity, Weighted]:
+        """Return what the columns tell, of the quantities that are known for anything."""
+        return {
+            quantity: Weighted(high * LIMB + low, sum_uj)
+            for quantity, high, low, sum_uj in zip(self.quantities, row[::3], row[1::3], row[2::3], strict=True)
+            if high is not None
+        }
+
+
+def _sums(grid: str) -> tuple[str, str, str]:
+    energy_uj = "(q.busy_uj + q.idle_uj)"
+    known_uj = (
+        f"(CASE {grid}.known_us WHEN {QUARTER_US} THEN {energy_uj}"
+        f" ELSE CAST({energy_uj} * 1.0 * {grid}.known_us / {QUARTER_US} AS INTEGER) END)"
+    )
+    return *limbs_of(known_uj), f"sum({energy_uj} * 1.0 * {grid}.known_us / {QUARTER_US} * {grid}.mean)"
 
 
 def coarse(connection: Connection) -> GridColumns:
@@ -70,12 +77,12 @@ def weighted_by_job(connection: Connection, selection: Selection, window: Window
     if grid.quantities:
         where, values = charged(selection)
         rows = connection.read(
-            f"SELECT j.id{grid.sums} FROM job j CROSS JOIN job_quarter q ON q.job = j.id{grid.joins}"
+            f"SELECT j.id, {', '.join(grid.sums)} FROM job j CROSS JOIN job_quarter q ON q.job = j.id{grid.joins}"
             f" WHERE {where} AND q.quarter >= ? AND q.quarter < ? GROUP BY +j.id",
             [*values, *window.quarters],
         )
         for job, *row in rows:
-            found[job] = dict(grid.read(row))
+            found[job] = grid.read(row)
     edges = list(edge_postings(connection, selection, window))
     add_postings(connection, selection, window, edges, found, lambda job, _: job)
     return found

@@ -12,7 +12,12 @@ LIMB = 1_000_000_000
 
 def limbs(*columns: str) -> str:
     """Return SQL for the sums of some columns, two limbs each."""
-    return ", ".join(f"sum({column} / {LIMB}), sum({column} % {LIMB})" for column in columns)
+    return ", ".join(limb for column in columns for limb in limbs_of(column))
+
+
+def limbs_of(column: str) -> tuple[str, str]:
+    """Return SQL for the two limbs of one sum."""
+    return f"sum({column} / {LIMB})", f"sum({column} % {LIMB})"
 
 
 def joined(values: Sequence[int | None]) -> list[int]:

@@ -37,6 +37,16 @@ class Window:
         start, end = selection.start, selection.end
         return cls(None if start is None else us(start), None if end is None else us(end))
 
+    @classmethod
+    def of_quarters(cls, first: int, after: int) -> Window:
+        """Return the span of some quarter-hours."""
+        return cls(first * QUARTER_US, after * QUARTER_US)
+
+    def narrowed(self, selection: Selection) -> Selection:
+        """Return a selection with this span."""
+        start, end = (None if moment_us is None else utc(moment_us) for moment_us in (self.start_us, self.end_us))
+        return replace(selection, start=start, end=end)
+
     @property
     def is_whole(self) -> bool:
         """Whether it leaves nothing out."""

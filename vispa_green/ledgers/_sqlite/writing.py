@@ -48,6 +48,7 @@ class IntervalWriter:
         ).fetchone()
         self._identities, self._stays = Identities(database), Stays(database)
         self._nodes: dict[str, int] = {}
+        self._received_us = 0
         self._begin()
 
     def _begin(self) -> None:
@@ -56,6 +57,7 @@ class IntervalWriter:
 
     def add(self, item: SpooledInterval, received_us: int) -> bool:
         """Add one interval, unless it is known; raise `IntervalRefused` if it breaks the account's rules."""
+        self._received_us = received_us
         if item.sequence <= self._pruned_to:
             return False
         try:
@@ -75,8 +77,8 @@ class IntervalWriter:
             row.owner_before = row.owner
         try:
             self._stays.write()
-            self._sums.write(self._db, days, {number: row.owner for number, row in self._touched.items()})
-            days.write()
+            self._sums.write(self._db, days, self._touched)
+            days.write(self._received_us)
         except (sqlite3.IntegrityError, OverflowError) as error:  # a sum beyond 2⁶³ µJ in one cell
             raise IntervalRefused(None, str(error)) from error
         self._begin()
