@@ -156,6 +156,16 @@ class SlurmSection:
 
 
 @dataclass(frozen=True, slots=True)
+class BillSection:
+    """What the site states of itself, for columns of their own; 0 is not stated. ``annual`` is an edition of factors."""
+
+    pue: float = number(0.0, at_least=0, at_most=10)
+    eur_per_kwh: float = number(0.0, at_least=0)
+    embodied_g_per_cpu_hour: float = number(0.0, at_least=0)
+    annual: str = text("uba_2025")
+
+
+@dataclass(frozen=True, slots=True)
 class MailSection:
     """How weekly reports reach their readers."""
 
@@ -193,6 +203,7 @@ class Config:
     promises: PromisesSection = table(PromisesSection)
     projects: ProjectsSection = table(ProjectsSection)
     slurm: SlurmSection = table(SlurmSection)
+    bill: BillSection = table(BillSection)
     mail: MailSection = table(MailSection)
     variants: Mapping[str, Options] = field(default_factory=dict)
     """What the file says of variants, by table and name: ``variants["grid"]["csv"]``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 
@@ -26,14 +26,14 @@ class Field:
     about: str
 
 
-def chosen_fields(text: str) -> list[Field]:
+def chosen_fields(text: str, known: Mapping[str, Field]) -> list[Field]:
     """Return the columns that ``text``, e.g. ``jobid,energy%12``, asks for; raise `UsageError` for an unknown one."""
     found: list[Field] = []
     for item in text.split(","):
         name, _, width = item.strip().partition("%")
-        field = FIELDS.get(name.lower())
+        field = known.get(name.lower())
         if field is None:
-            hint = did_you_mean(name.lower(), list(FIELDS))
+            hint = did_you_mean(name.lower(), list(known))
             raise UsageError(f"no field called {name!r}{hint}; --helpformat lists them")
         if width and not width.removeprefix("-").isdigit():
             raise UsageError(f"{item!r}: the width after % is a whole number, as in energy%12")

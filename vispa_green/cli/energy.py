@@ -11,8 +11,10 @@ from typing import Any
 
 import click
 
+from vispa_green.answers.billing import site_tariff
 from vispa_green.answers.jobs import JobAnswer, JobChoice, jobs
 from vispa_green.answers.totals import totals
+from vispa_green.cli._bill_fields import bill_fields, bill_record
 from vispa_green.cli._fields import FIELDS, Field, chosen_fields, parsable, table, with_room_for_ids
 from vispa_green.cli._options import config_option, json_option
 from vispa_green.cli._output import print_json, stamp, uncollected, warn
@@ -83,11 +85,13 @@ def command(config_file: Path | None, **asked: Any) -> None:  # noqa: ANN401 - c
       vispa-green energy --by project --by month -S 2026-01-01
       vispa-green energy --json | jq '[.jobs[].energy_uj] | add'
     """
-    if asked["helpformat"]:
-        click.echo("\n".join(f"{field.name:<11} {field.about}" for field in FIELDS.values()))
-        return
     zone = local_zone(os.environ)
     session = open_session(config_file)
+    tariff, years = site_tariff(session)
+    known = {**FIELDS, **bill_fields(tariff, years)}
+    if asked["helpformat"]:
+        click.echo("\n".join(f"{field.name:<11} {field.about}" for field in known.values()))
+        return
     choice = _choice(asked, session.now.utc, zone)
     if asked["by"]:
         with uncollected():
@@ -95,9 +99,13 @@ def command(config_file: Path | None, **asked: Any) -> None:  # noqa: ANN401 - c
             warn(sums.warnings)
             print_totals(sums, as_json=asked["as_json"], parsable=asked["with_end"] or asked["without_end"])
         return
-    fields = chosen_fields(asked["columns"] or (LONG_FORMAT if asked["is_long"] else SHORT_FORMAT))
+    fields = chosen_fields(asked["columns"] or (LONG_FORMAT if asked["is_long"] else SHORT_FORMAT), known)
     answer = jobs(session, choice)
     warn(answer.warnings)
+    if asked["as_json"]:
+        records = [{**record(row), "bill": bill_record(row, tariff, years)} for row in answer.rows]
+        print_json({"jobs": records, "warnings": list(answer.warnings)})
+        return
     _print(answer, fields, zone, asked)
 
 
@@ -122,9 +130,7 @@ def _choice(asked: dict[str, Any], now: datetime, zone: tzinfo) -> JobChoice:
 
 def _print(answer: JobAnswer, fields: Sequence[Field], zone: tzinfo, asked: dict[str, Any]) -> None:
     rows, header = answer.rows, not asked["noheader"]
-    if asked["as_json"]:
-        print_json({"jobs": [record(row) for row in rows], "warnings": list(answer.warnings)})
-    elif asked["with_end"] or asked["without_end"]:
+    if asked["with_end"] or asked["without_end"]:
         trailing = not asked["without_end"]
         lines = parsable(rows, fields, zone, header=header, delimiter=asked["delimiter"], trailing=trailing)
         for line in lines:
