@@ -4,6 +4,7 @@ Energies are integers of microjoules, spans of time half-open and in UTC.
 """
 
 from vispa_green.model.accounts import BalanceRow, JobFact, JobPosting, NodeEnergy, QueueEntry
+from vispa_green.model.cluster import Answer, Cluster
 from vispa_green.model.energy import (
     AttributionModel,
     EnergyEntry,
@@ -70,6 +71,8 @@ __all__ = [
     "JobPosting",
     "NodeEnergy",
     "QueueEntry",
+    "Answer",
+    "Cluster",
     "JobKey",
     "Selection",
     "Visibility",

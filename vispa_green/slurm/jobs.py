@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from vispa_green.model import JobFact
+from vispa_green.model import Answer, JobFact
 from vispa_green.slurm import squeue
 from vispa_green.slurm.commands import run
 from vispa_green.slurm.hostlist import expand
 from vispa_green.slurm.memory import UNKNOWN, StepMemory, mebibytes, peak_mib
 from vispa_green.slurm.records import (
-    Answer,
     Fault,
     Record,
     count,
@@ -59,8 +58,7 @@ def job_facts(query: JobQuery, *, timeout_s: float) -> Answer[list[JobFact]]:
 
     Raises `SlurmError` where Slurm or its accounting database cannot be asked.
     """
-    token = new_token()
-    known = parse_sacct(run(sacct_command(query, token), timeout_s=timeout_s), token)
+    known = recorded(query, timeout_s=timeout_s)
     ids = {fact.job_id for fact in known.records}
     # sacct does not know a job with a future begin time until that has come
     queue = squeue.entries(("PENDING",), users=query.users, accounts=query.accounts, timeout_s=timeout_s)
@@ -69,6 +67,12 @@ def job_facts(query: JobQuery, *, timeout_s: float) -> Answer[list[JobFact]]:
         known.records + [fact for fact in waiting if _asked_for(fact, query)],
         known.faults + queue.faults,
     )
+
+
+def recorded(query: JobQuery, *, timeout_s: float) -> Answer[list[JobFact]]:
+    """Return what accounting has of the jobs asked for; raise `SlurmError` where it does not answer."""
+    token = new_token()
+    return parse_sacct(run(sacct_command(query, token), timeout_s=timeout_s), token)
 
 
 def believed(facts: Iterable[JobFact], seen_uid: Callable[[JobFact], int | None]) -> Answer[list[JobFact]]:
