@@ -38,6 +38,8 @@ _STATE = re.compile(r"[A-Z_]{1,40}(?: by [0-9]{1,10})?")
 _DISPLAY_ID = re.compile(r"[0-9]{1,10}(?:[_+][0-9\[\]%,.:x-]+)?(?:\.[0-9A-Za-z+_]+)?")
 _EXIT_CODE = re.compile(r"(?:[0-9]{1,5}:[0-9]{1,5})?")
 _NO_LIMIT = frozenset({"", "UNLIMITED", "Partition_Limit"})
+_NO_MEMORY = frozenset({"", "16?"})
+"""The second is what 22.05 makes of 2⁶⁴ - 2 bytes: not set, as for a job that is cancelled before it may start."""
 _EXTERN = "extern"
 """The step of what logs in from outside; without such a login it holds nothing, and often no figure."""
 
@@ -148,7 +150,7 @@ def _job_or_step(record: Record) -> JobFact | _Step:
 def _fact(record: Record) -> JobFact:
     nodes, cpus, elapsed_s = expand(record["NodeList"]), count(record, "AllocCPUS"), number(record, "ElapsedRaw")
     memory_mib = mebibytes(record["ReqMem"], cpus or 1, len(nodes) or 1)
-    if memory_mib is None and record["ReqMem"]:
+    if memory_mib is None and record["ReqMem"] not in _NO_MEMORY:
         raise damaged(record, "ReqMem")
     return JobFact(
         job_id=record["JobIDRaw"],
