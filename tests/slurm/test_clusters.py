@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
@@ -20,7 +23,8 @@ from lab.processes import wait_until
 from vispa_green import host
 from vispa_green.clusters import CLUSTERS
 from vispa_green.errors import ConfigError, SlurmError
-from vispa_green.model import Cluster, JobFact, QueueEntry
+from vispa_green.ledgers import open_ledger
+from vispa_green.model import Cluster, JobFact, QueueEntry, Selection
 
 pytestmark = pytest.mark.slurm
 
@@ -291,3 +295,56 @@ def test_a_door_that_is_shut_is_an_error_of_ours(lab: Lab, token_file: Path) -> 
     for url in ("http://127.0.0.1:9", "unix:///nowhere/rest.s"):
         with pytest.raises(SlurmError, match="cannot be asked"):
             made("slurmrestd", lab, token_file, url).coordinators()
+
+
+def test_an_import_fills_a_ledger_with_what_either_source_tells(
+    lab: Lab, token_file: Path, jobs: dict[str, str], tmp_path: Path
+) -> None:
+    """Through the command, in another time zone; one job is cancelled between two imports, and never ran."""
+    dropped = lab.run(*SUBMIT, "--begin=now+1hour", "--wrap", "true").stdout.strip()
+    for source in SOURCES:
+        imported(source, lab, token_file, tmp_path)
+    lab.run("scancel", dropped)
+
+    def is_settled() -> bool:
+        return (
+            f"CANCELLED by {os.getuid()}|1000M"
+            in lab.run("sacct", "-X", "-n", "-P", "-j", dropped, "-o", "State,ReqMem").stdout
+        )
+
+    # accounting hears of the end first, and a moment later what the job had asked for
+    assert wait_until(is_settled, timeout_s=30)
+    rows = {source: imported(source, lab, token_file, tmp_path) for source in SOURCES}
+    assert rows["text"] == rows["slurmrestd"]
+    assert {jobs["later"], jobs["failed"], jobs["held array"]} <= set(rows["text"])
+    assert rows["text"][dropped]["state"] == "CANCELLED"
+
+
+SOURCES = ("text", "slurmrestd")
+
+
+def imported(source: str, lab: Lab, token_file: Path, directory: Path) -> dict[str, dict[str, Any]]:
+    """Import once, and return what the ledger has then of jobs that do not run, as the source can tell it."""
+    config, url = directory / f"{source}.toml", f"sqlite://{directory / source}.sqlite"
+    config.write_text(f"""
+        [cluster]
+        name = "lab"
+        [ledger]
+        url = "{url}"
+        [slurm]
+        source = "{source}"
+        [slurm.slurmrestd]
+        url = "{lab.rest_addresses[1]}"
+        user = "{pwd.getpwuid(os.geteuid()).pw_name}"
+        token_file = "{token_file}"
+        """)
+    words = ("-m", "vispa_green", "slurm", "sync", "--since", "now-2hours", "--json", "--config", str(config))
+    environment = {**os.environ, "TZ": "Asia/Kolkata"}
+    done = subprocess.run([sys.executable, *words], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["cluster"], said["warnings"]) == ("lab", [])
+    ledger = open_ledger(url, cluster="lab")
+    known = [fact for _, fact in ledger.facts.facts(Selection())]
+    ledger.close()
+    return {fact.job_id: told("slurmrestd", fact) for fact in known if fact.end is not None or fact.start is None}
