@@ -1,12 +1,13 @@
-"""What every stand-in of a source of Slurm's facts tells: one job that failed, one array that waits."""
+"""What every stand-in of a source of Slurm's facts tells: a job that failed two hours ago, an array that waits."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from vispa_green import host
 from vispa_green.model import JobFact, QueueEntry
 
-SECOND = 1_795_659_840
+SECOND = int(host.now().utc.timestamp()) - 2 * 3600
 SUBMIT = datetime.fromtimestamp(SECOND, UTC)
 NOW = SUBMIT + timedelta(hours=1)
 NAME = 'a|b "c"\n7|root'

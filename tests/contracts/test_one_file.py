@@ -169,7 +169,7 @@ def test_what_the_foreign_cluster_tells_is_taken_into_the_foreign_ledger(
     configured: dict[str, str], tmp_path: Path
 ) -> None:
     write(tmp_path / "jobs.pickle")
-    said = answer(configured, "slurm", "sync", "--since", "2026-11-01")
+    said = answer(configured, "slurm", "sync", "--since", "now-1day")
     assert (said["facts"], said["warnings"]) == (2, [])  # one that failed, one that waits
     [job] = answer(configured, "energy", "-j", "41_0")["jobs"]
     assert (job["name"], job["state"], job["account"]) == (FACT.name, "FAILED", "physics")

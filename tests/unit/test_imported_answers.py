@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
+import tempfile
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from lab.privilege import AS_NOBODY
+from lab.processes import wait_until
 from lab.story import Story
 
+from tests.contracts.standing_in import stand_in_of
 from vispa_green import host
 from vispa_green.ledgers import open_ledger
-from vispa_green.model import Component, JobFact, Quality
+from vispa_green.model import Component, JobFact, Quality, Selection
 
 ASKING = ("sacct", "squeue")
 MINUTE = timedelta(minutes=1)
@@ -86,3 +93,44 @@ def test_a_running_job_has_run_until_the_import_and_one_that_waits_is_shown(stor
     imported(story, now - timedelta(hours=1), [])
     jobs = {job["job_id"]: job for job in answer(story, asked, "energy", "-j", "12,13")[0]["jobs"]}
     assert set(jobs) == {"12"}
+
+
+def test_following_imports_until_it_is_told_to_stop(story: Story, tmp_path: Path) -> None:
+    """A first import at once; a signal ends the wait for the next one, and the exit code is 0."""
+    story.config.write_text(story.config.read_text().replace("enabled = false", "sync_s = 3600"))
+    with stand_in_of("text").healthy(tmp_path):
+        program = Path(sys.executable).with_name("vispa-green")
+        words = ("slurm", "sync", "--follow", "--since", "now-1day", "--config", str(story.config))
+        with subprocess.Popen([program, *words], stderr=subprocess.PIPE, text=True) as following:
+            ledger = open_ledger(story.url)
+
+            def known() -> set[str]:
+                return {fact.job_id for _, fact in ledger.facts.facts(Selection())}
+
+            assert wait_until(lambda: known() == {"42", "43"}, timeout_s=60), known()
+            ledger.close()
+            following.send_signal(signal.SIGTERM)
+            _, said = following.communicate(timeout=30)
+    assert following.returncode == 0, said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(("--since", "now+1hour"), "is not in the past"), (("--since", "nonsense"), "nonsense")],
+    ids=["the future", "no time"],
+)
+def test_a_time_to_begin_that_makes_no_sense_is_refused(story: Story, words: tuple[str, ...], said: str) -> None:
+    done = story.run("slurm", "sync", *words)
+    assert done.returncode != 0
+    assert said in done.stderr
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
+def test_only_administrators_import() -> None:
+    """Nobody's files are in a place that is open to him; pytest's are in root's."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        Path(name).chmod(0o755)
+        story = Story(Path(name))
+        done = story.run("slurm", "sync", before=AS_NOBODY)
+    assert done.returncode == 1
+    assert "[access] admins" in done.stderr

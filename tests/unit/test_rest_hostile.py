@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.contracts.slurm_day import ENTRY, FACT, NOW
+from tests.contracts.slurm_day import ENTRY, FACT, NOW, SECOND
 from tests.contracts.stand_ins.slurmrestd import ENDLESS, JOB, UNSET, WAITING, a
 from vispa_green.clusters._rest.asking import Door, token_of
 from vispa_green.clusters._rest.display import waiting_tasks
@@ -122,7 +122,7 @@ def test_records_of_no_shape_at_all_are_told_of(records: list[object]) -> None:
 
 
 def test_of_a_requeued_job_the_last_run_is_told_in_whatever_order() -> None:
-    again = damaged(JOB, ("time", "submission"), 1_795_659_900)
+    again = damaged(JOB, ("time", "submission"), SECOND + 60)
     for records in ((JOB, again), (again, JOB)):
         [fact] = facts_of(*records).records
         assert fact.submit is not None
