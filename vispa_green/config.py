@@ -33,7 +33,7 @@ from vispa_green.settings import (
 CONFIG_VARIABLE = "VISPA_GREEN_CONFIG"
 SITE_FILE = Path("/etc/vispa-green/config.toml")
 
-VARIANT_TABLES = ("attribution", "green", "grid", "idle_policies", "ledger", "meters", "trackers")
+VARIANT_TABLES = ("attribution", "green", "grid", "idle_policies", "ledger", "meters", "slurm", "trackers")
 """Tables whose own tables belong to the variants of their names."""
 
 Options = Mapping[str, Mapping[str, Any]]
@@ -149,15 +149,17 @@ class ProjectsSection:
 
 @dataclass(frozen=True, slots=True)
 class SlurmSection:
-    """How Slurm's own commands are used."""
+    """How Slurm's own commands are used, and from where an importer has its facts, each ``sync_s``."""
 
     enabled: bool = flag(default=True)
     timeout_s: float = number(10.0, above=0)
+    source: str = text("text")
+    sync_s: float = number(60.0, at_least=5, at_most=3600)
 
 
 @dataclass(frozen=True, slots=True)
 class BillSection:
-    """What the site states of itself, for columns of their own; 0 is not stated. ``annual`` is an edition of factors."""
+    """What the site states of itself, for columns of their own; 0: not stated. ``annual`` names an edition."""
 
     pue: float = number(0.0, at_least=0, at_most=10)
     eur_per_kwh: float = number(0.0, at_least=0)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from vispa_green.attribution import MODELS
+from vispa_green.clusters import CLUSTERS
 from vispa_green.errors import ConfigError, did_you_mean
 from vispa_green.idle_policies import IDLE_POLICIES
 from vispa_green.ledgers import LEDGERS, scheme_of
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from vispa_green.config import Config
     from vispa_green.registry import Variants
 
-KINDS: tuple[Variants[Any], ...] = (METERS, TRACKERS, PROVIDERS, POLICIES, MODELS, IDLE_POLICIES, LEDGERS)
+KINDS: tuple[Variants[Any], ...] = (METERS, TRACKERS, PROVIDERS, POLICIES, MODELS, IDLE_POLICIES, LEDGERS, CLUSTERS)
 
 
 def check_tables(config: Config, origin: str) -> None:
@@ -61,6 +62,7 @@ def _named(config: Config) -> Iterator[tuple[Variants[Any], str, str]]:
     yield POLICIES, "[green] policy", config.green.policy
     yield MODELS, "[attribution] model", config.attribution.model
     yield IDLE_POLICIES, "[attribution] idle_policy", config.attribution.idle_policy
+    yield CLUSTERS, "[slurm] source", config.slurm.source
     if config.ledger.url and not _without_scheme(config):
         yield LEDGERS, "[ledger] url", scheme_of(config.ledger.url)
 

@@ -1,6 +1,7 @@
 """A throwaway real Slurm cluster on loopback, started by root or by a plain user.
 
-munged, mariadbd, slurmdbd, slurmctld and one slurmd per virtual node, on ports and in directories of their own:
+munged, mariadbd, slurmdbd, slurmctld, slurmrestd and one slurmd per virtual node, on ports and in directories of
+their own:
 
     PYTHONPATH=deploy python -m lab.cluster start --root /tmp/lab    (then: . /tmp/lab/env.sh)
     PYTHONPATH=deploy python -m lab.cluster stop --root /tmp/lab
@@ -12,7 +13,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -49,7 +50,7 @@ class Cluster:
     def __init__(self, spec: ClusterSpec) -> None:
         root = spec.root.resolve()
         self.spec = replace(spec, root=root)
-        base_port = _recorded_port(root) or preparation.free_base_port(spec.nodes + 4)
+        base_port = _recorded_port(root) or preparation.free_base_port(spec.nodes + 5)
         prefix = spec.node_prefix or f"vg{base_port}n"
         self._layout = Layout(
             root=root,
@@ -65,6 +66,7 @@ class Cluster:
         self.node_names: tuple[str, ...] = self._layout.nodes
         self.tracking: Tracking = self._layout.tracking
         self.environment: dict[str, str] = self._client.environment
+        self.rest_addresses = (f"http://127.0.0.1:{self._layout.rest_port}", f"unix://{self._layout.rest_socket}")
 
     def __enter__(self) -> Self:
         self.start()
@@ -159,11 +161,22 @@ class Cluster:
         client.run("sacctmgr", "-i", stdin=accounting_commands(users), check=False)
         self._spawn("slurmctld", ("slurmctld", "-D"), who.slurm)
         self._wait_ready("slurmctld", lambda: client.serves(layout.slurmctld_port, "scontrol", "ping"))
+        self._spawn_rest()
         # Only now: a slurmd that finds no slurmctld is deaf to SIGTERM.
         for node in layout.nodes:
             self._spawn(f"slurmd-{node}", ("slurmd", "-D", "-N", node), None)
         for node in layout.nodes:
             self._wait_ready(f"slurmd-{node}", lambda node=node: self._is_ready(node))  # type: ignore[misc]
+
+    def _spawn_rest(self) -> None:
+        """Start what answers REST questions, to whoever shows a token of slurmctld's."""
+        layout = self._layout
+        extra = {"SLURM_JWT": "daemon"}  # its own questions are asked with its callers' tokens
+        if layout.accounts.rest is None:
+            extra["SLURMRESTD_SECURITY"] = "disable_user_check"  # we have but one user, and that is SlurmUser
+        places = (f"unix:{layout.rest_socket}", f"127.0.0.1:{layout.rest_port}")
+        self._spawn("slurmrestd", ("slurmrestd", "-a", "rest_auth/jwt", *places), layout.accounts.rest, extra)
+        self._wait_ready("slurmrestd", lambda: _listens(layout.rest_port))
 
     def _is_ready(self, node: str) -> bool:
         """A node is ready when it has registered; "idle*" is slurmctld's memory of an earlier start."""
@@ -191,8 +204,10 @@ class Cluster:
                     Path(directory).rmdir()
         return not any(group.exists() for group in groups)
 
-    def _spawn(self, name: str, argv: tuple[str, ...], user: str | None) -> None:
-        marked = self._client.full_environment() | {MARK: str(self.spec.root)}
+    def _spawn(
+        self, name: str, argv: tuple[str, ...], user: str | None, extra: Mapping[str, str] | None = None
+    ) -> None:
+        marked = self._client.full_environment() | {MARK: str(self.spec.root)} | dict(extra or {})
         self._daemons.spawn(name, argv, marked, user)
 
     def _wait_ready(self, name: str, condition: Callable[[], bool]) -> None:
@@ -221,6 +236,14 @@ def _record(spec: ClusterSpec, layout: Layout, environment: dict[str, str]) -> N
     (spec.root / RECORD).write_text(json.dumps(record, indent=1) + "\n")
     exports = [f"export {name}='{value}'" for name, value in environment.items() if name != "PATH"]
     (spec.root / "env.sh").write_text("\n".join([*exports, 'export PATH="$PATH:/usr/sbin:/sbin"', ""]))
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def _greets(socket_path: Path) -> bool:

@@ -23,7 +23,9 @@ from lab.slurm_config import (
 )
 
 PATH = f"{os.environ.get('PATH', '/usr/bin:/bin')}:/usr/sbin:/sbin"  # a plain user's PATH has no daemons
-PROGRAMS = ("slurmctld", "slurmd", "slurmdbd", "sacctmgr", "sbatch", "munged", "mariadbd", "mariadb-install-db")
+PROGRAMS = (
+    "slurmctld", "slurmd", "slurmdbd", "slurmrestd", "sacctmgr", "sbatch", "munged", "mariadbd", "mariadb-install-db",
+)  # fmt: skip
 SOCKET_PATH_BYTES = 107
 FREEZER = Path("/sys/fs/cgroup/freezer")
 # Slurm wants a character or block device per GPU, and only root can make one: these are on every machine.
@@ -42,8 +44,9 @@ def accounts() -> Accounts:
     except KeyError:
         raise LabError(f"uid {os.geteuid()} has no user name, which Slurm needs; use another user") from None
     if owner != "root":
-        return Accounts(slurm=None, munge=None, mysql=None, owner=owner)
-    return Accounts(slurm="slurm", munge="munge", mysql="mysql", owner="root")
+        return Accounts(slurm=None, munge=None, mysql=None, rest=None, owner=owner)
+    # slurmrestd refuses to run as root or as SlurmUser
+    return Accounts(slurm="slurm", munge="munge", mysql="mysql", rest="daemon", owner="root")
 
 
 def tracking() -> Tracking:
@@ -110,8 +113,11 @@ def write_files(layout: Layout, extra_conf: str) -> None:
     _directory(layout.database, who.mysql)
     _directory(layout.munge, who.munge)
     _directory(layout.munge_socket.parent, who.munge)
-    if not (key := layout.munge / "munge.key").exists():
-        _file(key, secrets.token_bytes(256), who.munge, 0o600)
+    _directory(layout.rest_socket.parent, who.rest)
+    layout.rest_socket.unlink(missing_ok=True)  # one that was left behind keeps slurmrestd from making its own
+    for key, length, owner in ((layout.munge / "munge.key", 256, who.munge), (layout.token_key, 32, who.slurm)):
+        if not key.exists():
+            _file(key, secrets.token_bytes(length), owner, 0o600)
     for name, text in {
         "my.cnf": mariadb_conf(layout),
         "init.sql": database_sql(),

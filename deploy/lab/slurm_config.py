@@ -21,6 +21,7 @@ class Accounts:
     slurm: str | None
     munge: str | None
     mysql: str | None
+    rest: str | None
     owner: str  # who starts it: runs slurmd, and is Slurm's administrator
 
     @property
@@ -78,6 +79,15 @@ class Layout:
         return self.database / "mysql.s"
 
     @property
+    def token_key(self) -> Path:
+        """What slurmctld and slurmdbd sign and check REST tokens with."""
+        return self.etc / "jwt_hs256.key"
+
+    @property
+    def rest_socket(self) -> Path:
+        return self.root / "rest" / "rest.s"
+
+    @property
     def mysql_port(self) -> int:
         return self.base_port
 
@@ -89,9 +99,13 @@ class Layout:
     def slurmctld_port(self) -> int:
         return self.base_port + 2
 
+    @property
+    def rest_port(self) -> int:
+        return self.base_port + 4
+
     def slurmd_port(self, index: int) -> int:
         """The port of the node with this index, from 0."""
-        return self.base_port + 4 + index
+        return self.base_port + 5 + index
 
     @property
     def longest_socket(self) -> Path:
@@ -140,6 +154,7 @@ def slurmdbd_conf(layout: Layout) -> str:
         {
             "AuthType": "auth/munge",
             "AuthInfo": f"socket={layout.munge_socket}",
+            **_tokens(layout),
             "DbdHost": "localhost",
             "DbdAddr": "127.0.0.1",
             "DbdPort": layout.slurmdbd_port,
@@ -217,7 +232,12 @@ def _identity(layout: Layout) -> dict[str, object]:
         # Both this and AccountingStoragePass, or Slurm looks for munge's socket under /run.
         "AuthInfo": f"socket={layout.munge_socket}",
         "CredType": "cred/munge",
+        **_tokens(layout),
     }
+
+
+def _tokens(layout: Layout) -> dict[str, object]:
+    return {"AuthAltTypes": "auth/jwt", "AuthAltParameters": f"jwt_key={layout.token_key}"}
 
 
 def _files(layout: Layout) -> dict[str, object]:

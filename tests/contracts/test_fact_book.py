@@ -149,3 +149,27 @@ def test_the_users_of_a_job_are_those_of_the_latest_word_in_every_sum(ledger: Le
         assert energy_by(ledger, Dimension.ACCOUNT) == {account: 1000}
         assert ledger.energy.verify() == []
     assert states(ledger) == ["RUNNING"]
+
+
+def test_jobs_without_an_end_are_those_to_ask_for_again(ledger: Ledger) -> None:
+    """Told of or only seen, of one cluster, and back to a time."""
+    later = START + 10 * HOUR
+    deliver(ledger, [charged({"1": 5, "2": 5, "3": 5}, START, HOUR, submitted=START)])
+    deliver(ledger, [charged({"9": 5}, later, HOUR, submitted=later)], spool="n2", first=1)
+    deliver(ledger, [charged({"8": 5}, later, HOUR, submitted=later)], cluster="other", spool="n3")
+    ledger.facts.append("lab", [fact("2"), fact("3", state="COMPLETED", end=START + HOUR)], START + HOUR)
+    ledger.facts.append("lab", [fact("4", state="PENDING", start=None, submit=later)], later)
+    assert ledger.facts.unfinished("lab", START) == {"9": False, "4": True, "1": False, "2": True}
+    assert list(ledger.facts.unfinished("lab", START))[:2] == ["9", "4"]
+    assert set(ledger.facts.unfinished("lab", later)) == {"9", "4"}
+    assert ledger.facts.unfinished("nowhere", START) == {}
+    ledger.facts.append("lab", [fact("2", state="COMPLETED", end=START + HOUR)], START + HOUR)
+    assert "2" not in ledger.facts.unfinished("lab", START)
+
+
+def test_how_far_an_import_came_is_kept_for_each_cluster(ledger: Ledger) -> None:
+    assert ledger.facts.imported_until("lab") is None
+    for until in (START, START + HOUR, START - HOUR):  # back, too: after a clock that was wrong
+        ledger.facts.imported("lab", until)
+        assert ledger.facts.imported_until("lab") == until
+    assert ledger.facts.imported_until("other") is None

@@ -18,7 +18,9 @@ from xml.etree import ElementTree as Xml
 import pytest
 from lab.hosttree import HostTree
 
+from tests.contracts.foreign.foreign_cluster import write
 from tests.contracts.nodes import with_processes
+from tests.contracts.slurm_day import FACT
 from tests.contracts.standing_in import PLACE_VARIABLE, stand_in_of
 from vispa_green import host
 from vispa_green.config import CONFIG_VARIABLE
@@ -33,6 +35,7 @@ KINDS = {
     "foreign_model": "vispa_green.attribution",
     "foreign_idle": "vispa_green.idle_policies",
     "foreign_ledger": "vispa_green.ledgers",
+    "foreign_cluster": "vispa_green.clusters",
 }
 WATTS, INTERVALS = 100, 3
 
@@ -97,6 +100,8 @@ def configured(installed: dict[str, str], tmp_path: Path) -> dict[str, str]:
         others = "always"
         [slurm]
         enabled = false
+        source = "foreign_cluster"
+        foreign_cluster.file = "{tmp_path / "jobs.pickle"}"
         [agent]
         trackers = ["foreign_tracker"]
         spool_dir = "{tmp_path / "spool"}"
@@ -160,9 +165,20 @@ def test_a_plan_follows_the_foreign_policy_on_the_foreign_grid(configured: dict[
     assert (plan["start_now"]["mean_gco2_per_kwh"], plan["mean_gco2_per_kwh"]) == (700, 100)
 
 
+def test_what_the_foreign_cluster_tells_is_taken_into_the_foreign_ledger(
+    configured: dict[str, str], tmp_path: Path
+) -> None:
+    write(tmp_path / "jobs.pickle")
+    said = answer(configured, "slurm", "sync", "--since", "now-1day")
+    assert (said["facts"], said["warnings"]) == (2, [])  # one that failed, one that waits
+    [job] = answer(configured, "energy", "-j", "41_0")["jobs"]
+    assert (job["name"], job["state"], job["account"]) == (FACT.name, "FAILED", "physics")
+
+
 WRONG = {
     "foreign_meter.watts =": ("foreign_meter.wats =", "[meters.foreign_meter] wats: unknown key – did you mean"),
     "idle_part = 0.25": ("idle_part = 1.25", "[attribution.foreign_model] idle_part: it has to be at most 1"),
+    "foreign_cluster.file": ("foreign_cluster.fill", "[slurm.foreign_cluster] fill: unknown key – did you mean"),
     "wait_min = 150": ('wait_min = "2h"', "[green.foreign_policy] wait_min: not a whole number (got '2h')"),
     "foreign_ledger.suffix": ("foreign_lodger.suffix", "[ledger] foreign_lodger: unknown key – did you mean"),
 }

@@ -43,10 +43,8 @@ def test_a_year_without_a_factor_has_that_of_the_nearest_and_says_so(year: int, 
 @given(st.integers(0, 2**70), st.integers(0, 2**70), st.floats(1, 3))
 def test_bills_of_parts_sum_to_that_of_the_whole(one: int, other: int, pue: float) -> None:
     tariff = Tariff(pue, 0.3, None, FACTORS)
-    parts, whole = (
-        [bill(tariff, e, 2024, None, None) for e in (one, other)],
-        bill(tariff, one + other, 2024, None, None),
-    )
+    parts = [bill(tariff, energy_uj, 2024, None, None) for energy_uj in (one, other)]
+    whole = bill(tariff, one + other, 2024, None, None)
     assert sum(p.cost_eur or 0 for p in parts) == pytest.approx(whole.cost_eur or 0)
     assert sum(p.co2_annual_g or 0 for p in parts) == pytest.approx(whole.co2_annual_g or 0)
 

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +17,21 @@ from lab.mailsink import MailSink
 from lab.privilege import CONFINED
 from lab.story import Story
 
+from vispa_green import host
 from vispa_green.doctor.account import filesystem_of
+from vispa_green.ledgers import open_ledger
 
 MOUNTS = "/dev/sda1 / ext4 rw 0 0\nserver:/home /home nfs4 rw 0 0\n/dev/sdb /home/local\\040disk xfs rw 0 0\n"
 
 
 @pytest.fixture
 def tree(tmp_path: Path, story: Story) -> HostTree:
-    host = HostTree(tmp_path / "host", packages=1)
+    node = HostTree(tmp_path / "host", packages=1)
     story.configure(
-        f'[host]\nname = "n1"\nsysfs_root = "{host.sysfs_root}"\nprocfs_root = "{host.procfs_root}"\n'
-        f'cgroup_root = "{host.cgroup_root}"\n[agent]\nspool_dir = "{tmp_path}"\n'
+        f'[host]\nname = "n1"\nsysfs_root = "{node.sysfs_root}"\nprocfs_root = "{node.procfs_root}"\n'
+        f'cgroup_root = "{node.cgroup_root}"\n[agent]\nspool_dir = "{tmp_path}"\n'
     )
-    return host
+    return node
 
 
 def findings(story: Story, *arguments: str, code: int = 0) -> list[dict[str, Any]]:
@@ -93,6 +96,36 @@ def test_nothing_to_read_fails(story: Story, tmp_path: Path) -> None:
     story.configure(f'[meters]\nenabled = ["rapl"]\n[host]\nsysfs_root = "{tmp_path}"\n')
     (finding,) = about(findings(story, code=1), "no enabled meter")
     assert "estimate" in finding["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("age", "level", "said"),
+    [
+        (None, "ok", "nobody imports them"),
+        (timedelta(seconds=5), "ok", "imported until"),
+        (timedelta(hours=1), "warn", "not since"),
+        (timedelta(days=-1), "warn", "not since"),
+    ],
+    ids=["never", "just now", "an hour ago", "tomorrow"],
+)
+def test_how_far_facts_are_imported_is_told(
+    story: Story, tree: HostTree, age: timedelta | None, level: str, said: str
+) -> None:
+    if age is not None:
+        ledger = open_ledger(story.url)
+        ledger.facts.imported(story.cluster, host.now().utc - age)
+        ledger.close()
+    [finding] = [one for one in findings(story) if one["what"].startswith("Slurm's facts")]
+    assert finding["level"] == level
+    assert said in finding["what"]
+
+
+def test_a_source_of_facts_that_does_not_answer_is_a_warning(story: Story, tree: HostTree) -> None:
+    """Who only asks questions may not read the token, and needs not."""
+    config = story.config.read_text().replace("[slurm]", '[slurm]\nsource = "slurmrestd"')
+    story.config.write_text(config + '[slurm.slurmrestd]\nurl = "unix:///nowhere/rest.s"\n')
+    [finding] = [one for one in findings(story) if "/nowhere/rest.s" in one["what"]]
+    assert (finding["level"], "as that user" in finding["remedy"]) == ("warn", True)
 
 
 def test_the_mail_host_is_asked_only_online(story: Story, tree: HostTree) -> None:

@@ -160,6 +160,12 @@ def test_a_field_of_sacct_that_makes_no_sense_costs_its_record_alone(field: str,
     assert fault.isprintable()
 
 
+def test_memory_that_is_not_set_costs_nothing() -> None:
+    """22.05 prints 2⁶⁴ - 2 bytes so, for a moment after a job was cancelled before its begin time."""
+    answer = jobs.parse_sacct(with_field(sacct_text([PLAIN]), jobs.FIELDS, "ReqMem", "16?"), TOKEN)
+    assert ([fact.memory_mib for fact in answer.records], answer.faults) == ([None], ())
+
+
 @pytest.mark.parametrize("value", NONSENSE)
 @pytest.mark.parametrize(
     "field", ["JobArrayID", "UserID", "State", "SubmitTime", "EligibleTime", "TimeLimit", "TimeUsed", "NumCPUs"]

@@ -25,7 +25,8 @@ def tariff_of(section: BillSection) -> Tariff:
 def bill_of(row: JobEnergy, tariff: Tariff, zone: tzinfo) -> Bill:
     """Return the bill of a job; the year that it ended in counts, for one that runs the one it began in."""
     moment = row.end or row.start
-    return bill(tariff, row.energy_uj, moment and year_of(moment, zone), row.cpus, row.elapsed)
+    year = None if moment is None else year_of(moment, zone)
+    return bill(tariff, row.energy_uj, year, row.cpus, row.elapsed)
 
 
 def site_tariff(session: Session) -> tuple[Tariff, tzinfo]:

@@ -73,7 +73,7 @@ def _accounts(
     if not ids:
         return [], ()
     warnings: list[str] = []
-    fresh = asked_slurm(session, JobChoice(job_ids=ids), warnings) or []
+    fresh = asked_slurm(session, ledger, JobChoice(job_ids=ids), warnings).facts
     doubts = kept(ledger, session, fresh)
     accounts = ledger.energy.jobs(Selection(job_ids=ids))
     cluster = session.config.cluster.name

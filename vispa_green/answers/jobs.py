@@ -66,6 +66,18 @@ class JobAnswer:
     warnings: tuple[str, ...] = field(default=())
 
 
+@dataclass(frozen=True, slots=True)
+class SlurmsWord:
+    """What Slurm says of some jobs now."""
+
+    facts: tuple[JobFact, ...] = ()
+    """What the ledger may not have yet."""
+    until: datetime | None = None
+    """When it called its running jobs running; ``None`` where it could not be asked."""
+    is_in_ledger: bool = False
+    """Whether what the ledger has is its newest word, so that nothing of it is old."""
+
+
 def open_account(session: Session) -> Ledger:
     """Open the ledger, to write where that is allowed; raise `LedgerError` where it cannot be read."""
     try:
@@ -85,41 +97,53 @@ def jobs(session: Session, choice: JobChoice) -> JobAnswer:
     ledger = open_account(session)
     try:
         warnings: list[str] = []
-        fresh = asked_slurm(session, choice, warnings)
-        doubts = kept(ledger, session, fresh or ())
+        said = asked_slurm(session, ledger, choice, warnings)
+        doubts = kept(ledger, session, said.facts)
         warnings += doubts
         selection = for_asker(session, choice.selection)
         whole = not choice.truncate
         accounts = ledger.energy.jobs(selection, whole=whole)
-        credible, strange = _credible(fresh or (), accounts)
+        credible, strange = _credible(said.facts, accounts)
         warnings += () if doubts else strange
-        accounts = _overlaid(session, accounts, credible, choice, selection)
+        accounts = _overlaid(session, accounts, replace(said, facts=credible), choice, selection)
         accounts, missing = with_grid(session, ledger, selection, accounts, whole=whole)
         spans = _spans(ledger, accounts)
     finally:
         ledger.close()
-    until = session.now.utc if fresh is not None else None
-    rows = job_energies(accounts, user_of=user_name, running_until=until, spans=spans)
+    rows = job_energies(accounts, user_of=user_name, running_until=said.until, spans=spans)
     return JobAnswer(tuple(filter(choice.shows, rows)), (*warnings, *missing))
 
 
-def asked_slurm(session: Session, choice: JobChoice, warnings: list[str]) -> list[JobFact] | None:
-    """Return what Slurm knows of the chosen jobs, ``None`` where it is not asked or does not answer."""
+def asked_slurm(session: Session, ledger: Ledger, choice: JobChoice, warnings: list[str]) -> SlurmsWord:
+    """Return what Slurm says of the chosen jobs: nothing more where an importer keeps the ledger up to date.
+
+    Where nobody imports it is asked; a failure is a warning, and the ledger's old word holds.
+    """
+    if (imported := _imported(session, ledger)) is not None:
+        return SlurmsWord(until=imported, is_in_ledger=True)
     if not session.config.slurm.enabled:
-        return None
+        return SlurmsWord()
     from vispa_green.slurm import commands
     from vispa_green.slurm.jobs import JobQuery, job_facts
 
     if not commands.available():
-        return None
+        return SlurmsWord()
     query = JobQuery(choice.job_ids, choice.users, choice.accounts, choice.start, choice.end)
     try:
         answer = job_facts(query, timeout_s=session.config.slurm.timeout_s)
     except SlurmError as error:
         warnings.append(f"{error}; shown is what the ledger knows")
-        return None
+        return SlurmsWord()
     warnings += answer.faults
-    return with_projects(session, answer.records)
+    return SlurmsWord(tuple(with_projects(session, answer.records)), session.now.utc)
+
+
+def _imported(session: Session, ledger: Ledger) -> datetime | None:
+    """Return until when an importer has filled the ledger, if that is now but for a few of its periods."""
+    from vispa_green.importing import is_fresh
+
+    mark = ledger.facts.imported_until(session.config.cluster.name)
+    return mark if is_fresh(mark, session.now.utc, session.config.slurm.sync_s) else None
 
 
 def kept(ledger: Ledger, session: Session, facts: Sequence[JobFact]) -> tuple[str, ...]:
@@ -130,7 +154,9 @@ def kept(ledger: Ledger, session: Session, facts: Sequence[JobFact]) -> tuple[st
         return ()  # most users may only read their site's ledger
 
 
-def _credible(facts: Sequence[JobFact], accounts: Sequence[JobAccount]) -> tuple[Sequence[JobFact], Sequence[str]]:
+def _credible(
+    facts: tuple[JobFact, ...], accounts: Sequence[JobAccount]
+) -> tuple[tuple[JobFact, ...], Sequence[str]]:
     """Return the facts whose user is the one under whom agents saw the job run, and a sentence for each other."""
     if not facts:
         return (), ()
@@ -149,19 +175,19 @@ def _credible(facts: Sequence[JobFact], accounts: Sequence[JobAccount]) -> tuple
         return None
 
     answer = believed(facts, uid_of)
-    return answer.records, answer.faults
+    return tuple(answer.records), answer.faults
 
 
 def _overlaid(
     session: Session,
     accounts: Iterable[JobAccount],
-    fresh: Sequence[JobFact],
+    said: SlurmsWord,
     choice: JobChoice,
     selection: Selection,
 ) -> list[JobAccount]:
     """Lay what Slurm says now over what was kept; an old word on a job that was yet to start is void."""
     cluster = session.config.cluster.name
-    left = by_number(fresh)
+    left = by_number(said.facts)
     found: list[JobAccount] = []
     for account in accounts:
         namesakes = left.get(account.key.job_id, [])
@@ -169,7 +195,8 @@ def _overlaid(
         if fact is not None:
             namesakes.remove(fact)
             account = replace(account, fact=fact)  # noqa: PLW2901 - the same account, with what is known now
-        if fact is not None or account.stays or (account.fact is not None and account.fact.start is not None):
+        has_started = account.fact is not None and account.fact.start is not None
+        if fact is not None or account.stays or has_started or said.is_in_ledger:
             found.append(account)
     rest = (fact for namesakes in left.values() for fact in namesakes)
     unknown = [fact for fact in rest if _is_wanted(choice, fact) and _is_for(selection, fact)]

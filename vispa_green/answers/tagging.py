@@ -34,7 +34,7 @@ def tag(session: Session, choice: JobChoice, project: str) -> TaggingAnswer:
     warnings: list[str] = []
     ledger = open_account(session)
     try:
-        warnings += kept(ledger, session, asked_slurm(session, choice, warnings) or ())
+        warnings += kept(ledger, session, asked_slurm(session, ledger, choice, warnings).facts)
         found = _may_tag(session, ledger, choice)
         _check_all_there(choice.job_ids, found)
         tags = _tags(session, found, choice.job_ids, project)

@@ -41,7 +41,7 @@ def totals(
     ledger = open_account(session)
     try:
         warnings: list[str] = []
-        warnings += kept(ledger, session, asked_slurm(session, choice, warnings) or ())
+        warnings += kept(ledger, session, asked_slurm(session, ledger, choice, warnings).facts)
         selection = for_asker(session, choice.selection)
         if with_grid and choice.start is not None:
             end = session.now.utc if choice.end is None else min(choice.end, session.now.utc)

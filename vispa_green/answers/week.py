@@ -20,8 +20,8 @@ def week_of(session: Session, user: str, week: Week) -> tuple[WeeklyReport, tupl
     ledger = open_account(session)
     try:
         warnings: list[str] = []
-        fresh = asked_slurm(session, choice, warnings)
-        warnings += kept(ledger, session, fresh or ())
+        said = asked_slurm(session, ledger, choice, warnings)
+        warnings += kept(ledger, session, said.facts)
         selection = for_asker(session, choice.selection)
         this_week = replace(selection, start=week.start)
         inside, missing = with_grid(
@@ -32,8 +32,7 @@ def week_of(session: Session, user: str, week: Week) -> tuple[WeeklyReport, tupl
         share = _mean_share(ledger, week)
     finally:
         ledger.close()
-    until = session.now.utc if fresh is not None else None
-    rows = job_energies(whole, user_of=user_name, running_until=until)
+    rows = job_energies(whole, user_of=user_name, running_until=said.until)
     record = WeekRecord(rows, inside, days, share)
     return weekly_report(user, week, record, session.now.utc), (*warnings, *missing)
 

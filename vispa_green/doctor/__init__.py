@@ -16,7 +16,8 @@ __all__ = ["Check", "Finding", "Level", "examine"]
 def examine(session: Session, config_file: Path | None, *, online: bool) -> list[Finding]:
     """Run every check that fits; only with ``online`` are services outside of this machine asked."""
     checks: list[Check] = [
-        node.rapl, node.nvml, node.energy_source, node.job_tracking, services.slurm, account.ledger, account.spool
+        node.rapl, node.nvml, node.energy_source, node.job_tracking, services.slurm, services.source, account.ledger,
+        account.facts, account.spool,
     ]  # fmt: skip
     checks += [services.grid, services.mail_host] if online else []
     return [config(config_file), *variants(session), *(finding for check in checks for finding in check(session))]

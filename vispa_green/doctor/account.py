@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vispa_green.doctor.findings import Finding, Level
 from vispa_green.errors import LedgerMissing, VispaGreenError
+from vispa_green.importing import is_fresh
 from vispa_green.session import Session
 
 NETWORK_FILESYSTEMS = frozenset({
@@ -34,6 +35,28 @@ def ledger(session: Session) -> Iterator[Finding]:
     else:
         yield Finding(Level.OK, f"ledger: {url} is {_access(session)}")
         yield from _who_may_read(session)
+
+
+def facts(session: Session) -> Iterator[Finding]:
+    """Say until when an importer has taken Slurm's facts into the ledger."""
+    try:
+        opened = session.ledger(read_only=True)
+    except VispaGreenError:
+        return  # said above
+    try:
+        mark = opened.facts.imported_until(session.config.cluster.name)
+    finally:
+        opened.close()
+    if mark is None:
+        yield Finding(Level.OK, "Slurm's facts: nobody imports them, so they are asked for with each question")
+    elif is_fresh(mark, session.now.utc, session.config.slurm.sync_s):
+        yield Finding(Level.OK, f"Slurm's facts: imported until {mark:%Y-%m-%d %H:%M} UTC")
+    else:
+        yield Finding(
+            Level.WARN,
+            f"Slurm's facts: imported until {mark:%Y-%m-%d %H:%M} UTC and not since; they are asked for again",
+            "start `vispa-green slurm sync --follow`, and look at what it says",
+        )
 
 
 def spool(session: Session) -> Iterator[Finding]:

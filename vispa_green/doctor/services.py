@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from datetime import timedelta
 
+from vispa_green.clusters import CLUSTERS
 from vispa_green.doctor.findings import Finding, Level
 from vispa_green.errors import SlurmError, VispaGreenError
 from vispa_green.providers import PROVIDERS
@@ -32,6 +33,19 @@ def slurm(session: Session) -> Iterator[Finding]:
         yield Finding(Level.WARN, f"Slurm: {error}", "check slurmctld and SLURM_CONF; energy is kept meanwhile")
     else:
         yield Finding(Level.OK, f"Slurm {version}: {' '.join(answer.split())}")
+
+
+def source(session: Session) -> Iterator[Finding]:
+    """Say whether the source of Slurm's facts answers, where that is another than Slurm's commands."""
+    name = session.config.slurm.source
+    if name == "text":
+        return
+    try:
+        seen = CLUSTERS.make(name, None, session.config.options("slurm")).queue(session.now.utc)
+    except VispaGreenError as error:
+        yield Finding(Level.WARN, f"Slurm's facts: {error}", "only who imports needs it: ask as that user")
+    else:
+        yield Finding(Level.OK, f"Slurm's facts: {name} shows {len(seen.records)} jobs in the queue")
 
 
 def grid(session: Session) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ TYPE_CHECKING = False  # see vispa_green/__init__.py
 
 if TYPE_CHECKING:
     from vispa_green.model.accounts import BalanceRow, JobFact, JobPosting, NodeEnergy, QueueEntry
+    from vispa_green.model.cluster import Answer, Cluster
     from vispa_green.model.energy import (
         AttributionModel,
         EnergyEntry,
@@ -84,6 +85,8 @@ __all__ = [
     "JobPosting",
     "NodeEnergy",
     "QueueEntry",
+    "Answer",
+    "Cluster",
     "JobKey",
     "Selection",
     "Visibility",
@@ -108,7 +111,8 @@ __all__ = [
 
 _NAMES = {
     "accounts": "BalanceRow JobFact JobPosting NodeEnergy QueueEntry",
-    "energy": ("AttributionModel EnergyEntry EnergySplit IdlePolicy JobActivity JobShare NodeActivity NodeInterval"),
+    "cluster": "Answer Cluster",
+    "energy": "AttributionModel EnergyEntry EnergySplit IdlePolicy JobActivity JobShare NodeActivity NodeInterval",
     "grid": "QUARTER GridKind GridProvider GridValue Quantity",
     "jobs": "JobKey Selection Visibility",
     "ledger": (

@@ -12,7 +12,7 @@ from vispa_green.model.accounts import BalanceRow, JobFact, JobPosting, NodeEner
 from vispa_green.model.energy import NodeInterval
 from vispa_green.model.grid import GridValue, Quantity
 from vispa_green.model.jobs import JobKey, Selection
-from vispa_green.model.node import Component, Quality
+from vispa_green.model.node import Component, JobId, Quality
 from vispa_green.model.planning import Move, Promise
 from vispa_green.model.projects import ProjectBook
 
@@ -214,6 +214,18 @@ class FactBook(Protocol):
 
     def facts(self, selection: Selection) -> list[tuple[JobKey, JobFact]]:
         """Return the latest facts of the selected jobs."""
+
+    def unfinished(self, cluster: str, since: datetime) -> dict[JobId, bool]:
+        """Return the jobs whose end was never told, those that were there last first, back to ``since``.
+
+        The value says whether anything was told of a job.
+        """
+
+    def imported(self, cluster: str, until: datetime) -> None:
+        """Keep until when all that the batch system tells of a cluster's jobs is in this book."""
+
+    def imported_until(self, cluster: str) -> datetime | None:
+        """Return what was kept last so, ``None`` where nothing was."""
 
 
 class Ledger(Protocol):

@@ -13,11 +13,11 @@ import re
 from collections.abc import Iterable, Iterator
 
 from vispa_green.errors import SlurmError
-from vispa_green.model import Binding, JobId, QueueEntry
+from vispa_green.model import Answer, Binding, JobId, QueueEntry
 from vispa_green.numbers import utc_second
 from vispa_green.slurm.commands import run
 from vispa_green.slurm.hostlist import expand, expand_numbers
-from vispa_green.slurm.records import Answer, told
+from vispa_green.slurm.records import told
 from vispa_green.slurm.squeue import entries
 
 Held = dict[JobId, dict[str, Binding]]

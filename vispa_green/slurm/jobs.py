@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from vispa_green.model import JobFact
+from vispa_green.model import Answer, JobFact
 from vispa_green.slurm import squeue
 from vispa_green.slurm.commands import run
 from vispa_green.slurm.hostlist import expand
 from vispa_green.slurm.memory import UNKNOWN, StepMemory, mebibytes, peak_mib
 from vispa_green.slurm.records import (
-    Answer,
     Fault,
     Record,
     count,
@@ -39,6 +38,8 @@ _STATE = re.compile(r"[A-Z_]{1,40}(?: by [0-9]{1,10})?")
 _DISPLAY_ID = re.compile(r"[0-9]{1,10}(?:[_+][0-9\[\]%,.:x-]+)?(?:\.[0-9A-Za-z+_]+)?")
 _EXIT_CODE = re.compile(r"(?:[0-9]{1,5}:[0-9]{1,5})?")
 _NO_LIMIT = frozenset({"", "UNLIMITED", "Partition_Limit"})
+_NO_MEMORY = frozenset({"", "16?"})
+"""The second is what 22.05 makes of 2⁶⁴ - 2 bytes: not set, as for a job that is cancelled before it may start."""
 _EXTERN = "extern"
 """The step of what logs in from outside; without such a login it holds nothing, and often no figure."""
 
@@ -59,8 +60,7 @@ def job_facts(query: JobQuery, *, timeout_s: float) -> Answer[list[JobFact]]:
 
     Raises `SlurmError` where Slurm or its accounting database cannot be asked.
     """
-    token = new_token()
-    known = parse_sacct(run(sacct_command(query, token), timeout_s=timeout_s), token)
+    known = recorded(query, timeout_s=timeout_s)
     ids = {fact.job_id for fact in known.records}
     # sacct does not know a job with a future begin time until that has come
     queue = squeue.entries(("PENDING",), users=query.users, accounts=query.accounts, timeout_s=timeout_s)
@@ -69,6 +69,12 @@ def job_facts(query: JobQuery, *, timeout_s: float) -> Answer[list[JobFact]]:
         known.records + [fact for fact in waiting if _asked_for(fact, query)],
         known.faults + queue.faults,
     )
+
+
+def recorded(query: JobQuery, *, timeout_s: float) -> Answer[list[JobFact]]:
+    """Return what accounting has of the jobs asked for; raise `SlurmError` where it does not answer."""
+    token = new_token()
+    return parse_sacct(run(sacct_command(query, token), timeout_s=timeout_s), token)
 
 
 def believed(facts: Iterable[JobFact], seen_uid: Callable[[JobFact], int | None]) -> Answer[list[JobFact]]:
@@ -144,7 +150,7 @@ def _job_or_step(record: Record) -> JobFact | _Step:
 def _fact(record: Record) -> JobFact:
     nodes, cpus, elapsed_s = expand(record["NodeList"]), count(record, "AllocCPUS"), number(record, "ElapsedRaw")
     memory_mib = mebibytes(record["ReqMem"], cpus or 1, len(nodes) or 1)
-    if memory_mib is None and record["ReqMem"]:
+    if memory_mib is None and record["ReqMem"] not in _NO_MEMORY:
         raise damaged(record, "ReqMem")
     return JobFact(
         job_id=record["JobIDRaw"],

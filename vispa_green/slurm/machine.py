@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from vispa_green.model import JobId, QueueEntry
+from vispa_green.model import Answer, JobId, QueueEntry
 from vispa_green.numbers import whole_number
 from vispa_green.shifting.outlook import CpuClaim, QueueOutlook, outlook
 from vispa_green.slurm.commands import run
-from vispa_green.slurm.records import Answer, told
+from vispa_green.slurm.records import told
 from vispa_green.slurm.squeue import entries
 
 SINFO = ("sinfo", "-h", "-N", "-o", "%N|%C")

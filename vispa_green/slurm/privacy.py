@@ -1,4 +1,4 @@
-"""Which of others' jobs Slurm shows: ``PrivateData`` (slurm.conf(5)), and the accounts that users coordinate."""
+"""Which of others' jobs Slurm shows: ``PrivateData`` (slurm.conf(5)), and who coordinates which account."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ def _is_private(text: str) -> bool:
 
 def coordinated_accounts(user: str, *, timeout_s: float) -> tuple[str, ...]:
     """Return the accounts that a user coordinates; raise `SlurmError` where accounting does not answer."""
+    return tuple(account for account, users in coordinators(timeout_s=timeout_s).items() if user in users)
+
+
+def coordinators(*, timeout_s: float) -> dict[str, frozenset[str]]:
+    """Return who coordinates which account, by account; raise `SlurmError` where accounting does not answer."""
     command = ["sacctmgr", "-n", "-P", "show", "account", "withcoordinator", "format=account,coordinators"]
     rows = (line.partition("|") for line in run(command, timeout_s=timeout_s).splitlines())
-    return tuple(account for account, _, coordinators in rows if user in coordinators.split(","))
+    return {account: frozenset(users.split(",")) for account, _, users in rows if users}

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from vispa_green.errors import SlurmError, TimeFormatError
 from vispa_green.numbers import utc_second, whole_number
@@ -35,14 +35,6 @@ _NO_SPAN = frozenset({"", "NOT_SET", "Partition_Limit", "INVALID"})
 _NO_COUNT = frozenset({"", "0", "N/A", "4294967294", "4294967295"})
 """The last two are Slurm's marks for what is not set; squeue prints them for jobs that have not started."""
 _DECADES = re.compile(r"[0-9]{5,10}-[0-9]{2}:[0-9]{2}:[0-9]{2}")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[T]):
-    """What could be read, and in plain sentences what could not."""
-
-    records: T
-    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from vispa_green.errors import SlurmError
-from vispa_green.model import JobFact, QueueEntry
+from vispa_green.model import Answer, JobFact, QueueEntry
 from vispa_green.slurm.commands import run
 from vispa_green.slurm.hostlist import expand
 from vispa_green.slurm.records import (
-    Answer,
     Fault,
     Record,
     count,

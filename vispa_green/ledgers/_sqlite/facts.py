@@ -13,9 +13,9 @@ from vispa_green.ledgers._sqlite.codec import (
     us,
     utc,
 )
-from vispa_green.ledgers._sqlite.connection import Connection
+from vispa_green.ledgers._sqlite.connection import Connection, remember
 from vispa_green.ledgers._sqlite.selecting import chosen
-from vispa_green.model import JobFact, JobKey, Selection
+from vispa_green.model import JobFact, JobId, JobKey, Selection
 
 _COLUMNS = ", ".join(f"j.{column}" for column in FACT_COLUMNS)
 
@@ -53,6 +53,26 @@ class SqliteFacts:
             if fact is not None
         ]
 
+    def unfinished(self, cluster: str, since: datetime) -> dict[JobId, bool]:
+        """Return the jobs whose end was never told, those that were there last first."""
+        rows = self._db.read(
+            "SELECT j.job_id, max(j.state IS NOT NULL) FROM job j WHERE j.same_as IS NULL AND j.end_us IS NULL"
+            " AND j.last_us >= ? AND j.cluster_id = (SELECT id FROM cluster WHERE name = ?)"
+            " GROUP BY j.job_id ORDER BY max(j.last_us) DESC, j.job_id",
+            (us(since), cluster),
+        )
+        return {job_id: bool(is_told) for job_id, is_told in rows}
+
+    def imported(self, cluster: str, until: datetime) -> None:
+        """Keep until when all that the batch system tells of a cluster's jobs is in this book."""
+        with self._db.transaction() as database:
+            remember(database, _mark(cluster), str(us(until)))
+
+    def imported_until(self, cluster: str) -> datetime | None:
+        """Return what was kept last so, ``None`` where nothing was."""
+        kept = self._db.meta(_mark(cluster))
+        return None if kept is None else utc(int(kept))
+
     def _new(self, cluster: str, facts: Sequence[JobFact]) -> list[JobFact]:
         """Return the facts that are not known yet, without waiting for a turn to write."""
         rows = self._db.read(
@@ -63,6 +83,10 @@ class SqliteFacts:
         known = {fact for fact in map(fact_of, rows) if fact is not None}
         unnumbered = {replace(fact, uid=None) for fact in known}  # where the agent saw what Slurm does not tell
         return [fact for fact in facts if fact not in (known if fact.uid is not None else unnumbered)]
+
+
+def _mark(cluster: str) -> str:
+    return f"imported_us {cluster}"
 
 
 def _by_submission(fact: JobFact) -> tuple[str, float]:

@@ -1,0 +1,1 @@
+"""pyslurm in a process of its own, which it may end."""

@@ -1,0 +1,1 @@
+"""What slurmrestd is asked, and how its JSON is read."""
