@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 
+from vispa_green.answers.copies import back_up, exported, write_csv, write_parquet
 from vispa_green.cli._options import config_option, json_option
 from vispa_green.cli._output import print_json
+from vispa_green.cli._selection import choose
 from vispa_green.errors import UsageError
 from vispa_green.model import BalanceRow
 from vispa_green.session import open_session
+from vispa_green.times.local_zone import local_zone
 
 
 @click.group("ledger")
@@ -98,6 +105,75 @@ def migrate(config_file: Path | None) -> None:
     session = open_session(config_file)
     session.ledger().close()
     click.echo(f"{session.ledger_url} is up to date")
+
+
+@command.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@config_option
+@json_option
+def backup(file: Path, config_file: Path | None, *, as_json: bool) -> None:
+    """Copy the ledger to FILE, as it is at one moment; agents go on meanwhile.
+
+    A copy is a ledger: name it in [ledger] url to ask it, or to go back to it.
+
+    \b
+    Examples:
+      vispa-green ledger backup /backup/ledger-$(date +%F).sqlite
+      17 2 * * * root vispa-green ledger backup /backup/ledger-$(date +\\%F).sqlite   # in /etc/cron.d
+    """
+    size = back_up(open_session(config_file), file, _progress())
+    if as_json:
+        print_json({"file": str(file), "bytes": size})
+    else:
+        click.echo(f"{file}: {size / 1e6:.1f} MB")
+
+
+@command.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--what",
+    type=click.Choice(("jobs", "quarters")),
+    default="jobs",
+    show_default=True,
+    help="A row for each job, or for each that it was charged.",
+)
+@click.option("-a", "--allusers", is_flag=True, help="Jobs of all users, as far as you may see them.")
+@click.option("-S", "--starttime", default=None, metavar="TIME", help="Jobs that ran after TIME (default: today).")
+@click.option("-E", "--endtime", default=None, metavar="TIME", help="Jobs that ran before TIME.")
+@config_option
+@json_option
+def export(file: Path, config_file: Path | None, *, what: str, as_json: bool, **asked: Any) -> None:  # noqa: ANN401
+    """Write my jobs to FILE as a table: CSV, or Parquet where its name ends in .parquet.
+
+    Energies are whole µJ, times are UTC, an empty cell is unknown.
+
+    \b
+    Examples:
+      vispa-green ledger export jobs.csv -S 2026-11-01
+      vispa-green ledger export quarters.parquet --what quarters -a -S 2026-01-01 -E 2026-02-01
+    """
+    session = open_session(config_file)
+    choice = choose(
+        jobs="", users="", accounts="", start=asked["starttime"], end=asked["endtime"], all_users=asked["allusers"],
+        now=session.now.utc, zone=local_zone(os.environ),
+    )  # fmt: skip
+    write = write_parquet if file.suffix == ".parquet" else write_csv
+    count = write(exported(session, choice, what), file)
+    if as_json:
+        print_json({"file": str(file), "rows": count})
+    else:
+        click.echo(f"{file}: {count} rows")
+
+
+def _progress() -> Callable[[int, int], None] | None:
+    """Return what tells on a terminal how far a copy is."""
+    if not sys.stderr.isatty():
+        return None
+
+    def told(left: int, total: int) -> None:
+        click.echo(f"\r{100 * (total - left) // max(1, total)} %", err=True, nl=not left)
+
+    return told
 
 
 def _record(row: BalanceRow) -> dict[str, object]:
