@@ -68,6 +68,12 @@ class JobWatch:
             self._unbound = {job_id for job_id in self._unbound if not self._bind(job_id, monotonic_ns)}
         return changed
 
+    def places(self) -> Collection[str]:
+        """Return the directories in which jobs come and go."""
+        if self._tracker is not None:
+            return self._tracker.places()
+        return tuple(place for tracker in self._trackers for place in tracker.places())
+
     def has_young(self, monotonic_ns: int) -> bool:
         """Tell whether there may be a short job: one started a short time ago."""
         return self._latest_start_ns is not None and monotonic_ns - self._latest_start_ns < YOUNG_NS
