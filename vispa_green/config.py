@@ -74,7 +74,7 @@ class AgentSection:
 
     interval_s: float = number(10.0, above=0, at_most=60)
     scan_s: float = number(1.0, above=0, at_most=5)
-    deliver_s: float = number(10.0, above=0, at_most=600)
+    deliver_s: float = number(20.0, above=0, at_most=600)
     spool_dir: Path | None = place(None)
     trackers: tuple[str, ...] = words("cgroup_v1", "cgroup_v2", "process_environ")
 

@@ -6,9 +6,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from lab.hosttree import HostTree
+from lab.node import LabNode, configuration
 
 from vispa_green.agent.changes import Changes
+from vispa_green.agent.loop import Pace, run
 from vispa_green.host import now
+from vispa_green.model import Selection
 
 LONG_S = 20.0
 
@@ -65,3 +69,29 @@ def test_to_end_is_told_while_it_waits_and_ever_after(changes: Changes, tmp_path
     threading.Timer(0.02, changes.stop).start()
     assert changes.wait(LONG_S, [str(tmp_path)])
     assert changes.wait(LONG_S, [str(tmp_path)])
+
+
+def test_a_job_between_two_regular_looks_is_seen_with_its_energy(changes: Changes, tmp_path: Path) -> None:
+    tree = HostTree(tmp_path / "host", cgroup="v2")
+    node = LabNode(tree, configuration(tree, tmp_path))
+    seconds_ns = 1_000_000_000
+    pace = Pace(60 * seconds_ns, 30 * seconds_ns)
+    running = threading.Thread(
+        target=run, args=(node.agent, pace, now, lambda seconds: changes.wait(seconds, node.agent.places()))
+    )
+    tree.start_job(1, 1001, "0-3")  # so that there is a place in which others come and go
+    running.start()
+    pause()
+    tree.start_job(2, 1001, "4-7")
+    pause()
+    node.work(1, {"package-0": 5}, {2: 1})
+    tree.end_job(2)
+    pause()
+    changes.stop()
+    running.join()
+    assert "2" in {posting.key.job_id for posting in node.ledger().energy.postings(Selection())}
+
+
+def pause() -> None:
+    """Let the agent, which runs on the real clock, see what has happened."""
+    threading.Event().wait(0.5)
