@@ -68,14 +68,14 @@ class HostSection:
 
 @dataclass(frozen=True, slots=True)
 class AgentSection:
-    """The agent's pace: a reading each ``interval_s``, a look for new and ended jobs each ``scan_s``,
+    """The agent's pace: a reading each ``interval_s``; a look for new and ended jobs each ``scan_s``, and at once
 
-    and what was measured goes to the ledger each ``deliver_s``.
+    where the kernel tells that there are some; what was measured goes to the ledger each ``deliver_s``.
     """
 
     interval_s: float = number(10.0, above=0, at_most=60)
-    scan_s: float = number(0.25, above=0, at_most=5)
-    deliver_s: float = number(10.0, above=0, at_most=600)
+    scan_s: float = number(1.0, above=0, at_most=5)
+    deliver_s: float = number(20.0, above=0, at_most=600)
     spool_dir: Path | None = place(None)
     trackers: tuple[str, ...] = words("cgroup_v1", "cgroup_v2", "process_environ")
 

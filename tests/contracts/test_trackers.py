@@ -14,6 +14,8 @@ from lab.hosttree import HostTree, Layout
 
 from tests.contracts.nodes import ENVIRON, host_of, with_control_groups
 from tests.contracts.standing_in import StandIn, stand_in_of
+from vispa_green.agent.changes import Changes
+from vispa_green.host import now
 from vispa_green.model import Tracker
 from vispa_green.trackers import TRACKERS
 from vispa_green.trackers._spent import Spent
@@ -80,6 +82,31 @@ def test_a_directory_named_by_sluid_is_resolved_by_a_process_in_it(tmp_path: Pat
     tree.burn(42, 1_000_000_000)
     tree.set_process(900, ENVIRON, job_id=42)
     assert found(TRACKERS.make("cgroup_v2", host_of(tree), {})) == {"42": 1_000_000_000}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_kernel_tells_of_a_job_in_the_trackers_places(version: Literal["v1", "v2"], tmp_path: Path) -> None:
+    tree = with_control_groups(tmp_path, version)
+    tracker = TRACKERS.make(f"cgroup_{version}", host_of(tree), {})
+    changes = Changes()
+
+    def is_told() -> bool:
+        begun = now()
+        changes.wait(20, tracker.places())
+        return now().monotonic_ns - begun.monotonic_ns < 10_000_000_000
+
+    tracker.present()
+    assert is_told()  # these places were not followed before
+    for job_id, uid in ((43, 1001), (44, 1002)):
+        tree.start_job(job_id, uid, "0-3")
+        assert is_told()
+        tracker.present()
+        changes.wait(0, tracker.places())
+    for job_id in (43, 44, 42):
+        tree.end_job(job_id)
+        assert is_told()
+        tracker.present()
+        changes.wait(0, tracker.places())
 
 
 @pytest.mark.parametrize("version", VERSIONS)

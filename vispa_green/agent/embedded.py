@@ -54,6 +54,10 @@ class ProcessTree:
         """Return the one job there is."""
         return (self._job_id,)
 
+    def places(self) -> Collection[str]:
+        """Return nothing: the kernel does not tell of processes."""
+        return ()
+
     def usage(self) -> Mapping[JobId, int]:
         """Return the CPU time since this was made, in ns."""
         total_s = self._reaped_s() - self._before_s

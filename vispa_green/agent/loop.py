@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -64,6 +64,10 @@ class Agent:
             if before is not None:
                 self._close(before)
             self._close(self._last)
+
+    def places(self) -> Collection[str]:
+        """Return the directories in which jobs come and go, as far as they are known."""
+        return self._watch.places()
 
     def read(self, at: Instant) -> None:
         """Look at the node and close the interval now."""

@@ -31,10 +31,8 @@ class _Watched:
     tries: int = 0
     asked_ns: int = 0
     ended_ns: int | None = None
-
-    @property
-    def binding(self) -> Binding:
-        return self.told.or_else(self.own)
+    binding: Binding = UNBOUND
+    """The two together."""
 
 
 class JobWatch:
@@ -67,6 +65,12 @@ class JobWatch:
         if self._unbound:
             self._unbound = {job_id for job_id in self._unbound if not self._bind(job_id, monotonic_ns)}
         return changed
+
+    def places(self) -> Collection[str]:
+        """Return the directories in which jobs come and go."""
+        if self._tracker is not None:
+            return self._tracker.places()
+        return tuple(place for tracker in self._trackers for place in tracker.places())
 
     def has_young(self, monotonic_ns: int) -> bool:
         """Tell whether there may be a short job: one started a short time ago."""
@@ -126,6 +130,7 @@ class JobWatch:
         job = self._jobs[job_id]
         for source in self._bindings:
             job.told = job.told.or_else(source(job_id))
+        job.binding = job.told.or_else(job.own)
         if _is_complete(job.told):
             return True
         given_up = job.tries >= BINDING_TRIES or _is_complete(job.own)
@@ -133,6 +138,7 @@ class JobWatch:
         if self._tracker is not None and not given_up and not waiting:
             job.tries, job.asked_ns = job.tries + 1, monotonic_ns
             job.own = job.own.or_else(self._tracker.binding(job_id))
+            job.binding = job.told.or_else(job.own)
         return given_up and not self._bindings
 
 

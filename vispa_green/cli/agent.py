@@ -6,7 +6,6 @@ import gc
 import logging
 import re
 import signal
-import threading
 from pathlib import Path
 
 import click
@@ -55,6 +54,7 @@ def run(config_file: Path | None, interval_s: float | None, samples: int | None)
     """
     from vispa_green.agent import assembly
     from vispa_green.agent.bindings import slurm_bindings
+    from vispa_green.agent.changes import Changes
     from vispa_green.agent.loop import run as run_loop
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
@@ -62,12 +62,12 @@ def run(config_file: Path | None, interval_s: float | None, samples: int | None)
     if interval_s is not None and interval_s > 60:
         raise click.BadParameter("at most 60 s: a counter may wrap unseen in a longer one", param_hint="--interval")
     pace = assembly.pace(session.config, interval_s)
-    stop = threading.Event()
+    changes = Changes()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: changes.stop())
     agent = assembly.assemble(session, slurm_bindings(session.config.slurm, session.host().name))
     gc.freeze()  # what is loaded by now stays: it need not be looked through again and again
     try:
-        run_loop(agent, pace, host.now, stop.wait, samples)
+        run_loop(agent, pace, host.now, lambda seconds: changes.wait(seconds, agent.places()), samples)
     finally:
         agent.close()

@@ -38,13 +38,10 @@ def split_exact(total: int, weights: Sequence[int]) -> list[int]:
     the earlier weight, so the result depends on nothing but the arguments. Needs one positive weight.
     """
     whole = sum(weights)
-    parts, remainders = [], []
-    for weight in weights:
-        part, remainder = divmod(total * weight, whole)
-        parts.append(part)
-        remainders.append(remainder)
+    parts = [total * weight // whole for weight in weights]
     missing = total - sum(parts)
     if missing:  # the order of equal ones is kept, also in reverse
+        remainders = [total * weight % whole for weight in weights]
         for i in sorted(range(len(parts)), key=remainders.__getitem__, reverse=True)[:missing]:
             parts[i] += 1
     return parts
@@ -168,11 +165,8 @@ class Accountant:
 
     def _shared(self, reading: DeviceReading, energy_uj: int, activity: NodeActivity) -> EnergyEntry:
         split = self.attribution.split(energy_uj, reading.component, activity)
-        idle_shares, idle_uj = self.idle_policy.shares(split.idle_uj, activity)
-        shares = [
-            JobShare(job_id, split.jobs_uj.get(job_id, 0), idle_shares.get(job_id, 0))
-            for job_id in sorted({*split.jobs_uj, *idle_shares})
-        ]
+        busy, (idle, idle_uj) = split.jobs_uj, self.idle_policy.shares(split.idle_uj, activity)
+        found = [(job_id, busy.get(job_id, 0), idle.get(job_id, 0)) for job_id in sorted({**busy, **idle})]
         return EnergyEntry(
             reading.component,
             reading.device,
@@ -180,7 +174,7 @@ class Accountant:
             energy_uj,
             idle_uj,
             split.system_uj,
-            tuple(share for share in shares if share.busy_uj or share.idle_uj),
+            tuple(JobShare(*share) for share in found if share[1] or share[2]),
         )
 
 

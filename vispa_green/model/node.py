@@ -117,8 +117,14 @@ class Tracker(Protocol):
     def present(self) -> Collection[JobId]:
         """Return the jobs that are here now.
 
-        Asked at every look, several times a second: so it must be cheap. Where nothing has changed it may
-        return the same object as before, which spares the comparison; it never changes one that it returned.
+        Asked at every look: so it must be cheap. Where nothing has changed it may return the same object as
+        before, which spares the comparison; it never changes one that it returned.
+        """
+
+    def places(self) -> Collection[str]:
+        """Return the directories that have one for each job, or for each user with jobs, by the last look.
+
+        When one comes or goes in them, a look follows at once. None, where jobs are no directories.
         """
 
     def usage(self) -> Mapping[JobId, int]:

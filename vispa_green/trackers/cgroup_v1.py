@@ -51,6 +51,10 @@ class CgroupV1:
             self._jobs = frozenset(self._directory)
         return self._jobs
 
+    def places(self) -> Collection[str]:
+        """Return the directories of the slurmds that are there, and of their users."""
+        return (*self._names, *(f"{top}/{user}" for top, users in self._names.items() for user in users))
+
     def usage(self) -> Mapping[JobId, int]:
         """Return the CPU time of the jobs, by their own directories and the one above."""
         return self._spent.usage(self._tops(), self._directory)

@@ -49,6 +49,10 @@ class CgroupV2:
             self._resolve()
         return self._jobs
 
+    def places(self) -> Collection[str]:
+        """Return the scopes that are there."""
+        return tuple(self._names)
+
     def _resolve(self) -> None:
         known, self._job_of, self._unresolved = self._job_of, {}, False
         for scope, names in self._names.items():

@@ -60,6 +60,10 @@ class ProcessEnviron:
         self._cpu_ns = found
         return present
 
+    def places(self) -> Collection[str]:
+        """Return nothing: the kernel does not tell of processes."""
+        return ()
+
     def usage(self) -> Mapping[JobId, int]:
         """Return the CPU time of the jobs as of the last look."""
         return self._cpu_ns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 
@@ -44,12 +45,14 @@ class Stays:
         """Add the presence of an interval's jobs; ``place`` is its node, its spool and its number there."""
         node_id, spool_id, sequence = place
         begin, end = us(interval.start), us(interval.end)
+        unread = [entry for entry in interval.entries if not _is_read(entry)]
+        is_any_read = len(unread) < len(interval.entries)
         for seen in interval.jobs:
             watched_us = seen.present_us if interval.quality is Quality.MEASURED else 0
             stay = self._continued(jobs[seen.job_id], place, begin)
             stay.end_us = max(stay.end_us, end)
             stay.present_us += watched_us
-            stay.metered_us += watched_us if is_metered(interval, seen.binding.gpus) else 0
+            stay.metered_us += watched_us if is_any_read and _pays_for_none_of(unread, seen.binding.gpus) else 0
             stay.unwatched_us += seen.present_us - watched_us
             stay.cpu_ns += seen.cpu_ns
             if seen.binding.allocated_cpus is not None:
@@ -98,13 +101,12 @@ class Stays:
         return self._known[job, node_id]
 
 
-def is_metered(interval: NodeInterval, gpus: tuple[int, ...] | None) -> bool:
-    """Say whether everything was read that a job with these GPUs pays for."""
+def _pays_for_none_of(entries: Sequence[EnergyEntry], gpus: tuple[int, ...] | None) -> bool:
+    """Say whether a job with these GPUs pays for none of some entries."""
     cards = {f"gpu-{number}" for number in gpus or ()}
-    unread = [entry for entry in interval.entries if not _is_read(entry)]
-    return len(unread) < len(interval.entries) and not any(
+    return not any(
         entry.device in cards if entry.component is Component.GPU else entry.component is not Component.NODE
-        for entry in unread
+        for entry in entries
     )
 
 
