@@ -7,6 +7,7 @@ be absent or dead, ``absent(directory)``, which returns one. What has to be ther
 - tracker: job 42 on node ``n1``, which has used 2.5 s of CPU time and holds GPUs 1 and 3;
 - grid provider: every quantity for all of `tests.contracts.grid_day`;
 - ledger: the address of one that is not there yet;
+- credential: one that the server will believe, in ``headers`` where our programs cannot make it;
 - policy, attribution model, idle policy: they read nothing, so only options to be tested with, if any.
 
 A foreign variant's is looked for in the directory that ``VISPA_GREEN_STAND_INS`` names.
@@ -25,6 +26,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from vispa_green.credentials import OtherEnd
 from vispa_green.host import Host
 from vispa_green.registry import Tables
 
@@ -40,6 +42,9 @@ class StandIn:
     table: Mapping[str, Any] = field(default_factory=dict)
     work: Callable[[], None] = lambda: None
     url: str = ""
+    user: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    end: OtherEnd = OtherEnd()
 
 
 class Maker(Protocol):

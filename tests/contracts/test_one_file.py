@@ -33,6 +33,7 @@ KINDS = {
     "foreign_model": "vispa_green.attribution",
     "foreign_idle": "vispa_green.idle_policies",
     "foreign_ledger": "vispa_green.ledgers",
+    "foreign_credential": "vispa_green.credentials",
 }
 WATTS, INTERVALS = 100, 3
 

@@ -52,7 +52,7 @@ st.register_type_strategy(
 )
 @settings(max_examples=50, deadline=None)
 @given(data=st.data())
-def test_what_is_written_and_read_again_is_the_same(kind: Any, data: st.DataObject) -> None:
+def test_what_is_written_and_read_again_is_the_same(kind: Any, data: st.DataObject) -> None:  # noqa: ANN401
     value = data.draw(st.from_type(kind))
     codec = codec_of(kind)
     assert codec.read(parsed(text_of(codec.write(value)).encode(), LARGEST_TOLD), "") == value

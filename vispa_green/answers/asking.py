@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 import os
-import pwd
 from pathlib import Path
 
 from vispa_green.access import Principal, Role, narrowed
 from vispa_green.errors import SlurmError
+from vispa_green.host import user_name
 from vispa_green.model import Selection
 from vispa_green.session import Session
-
-
-def user_name(uid: int) -> str:
-    """Return the name of a user, or the number as text where this machine does not know it."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-def user_number(name: str) -> int | None:
-    """Return the number of a user, ``None`` where this machine does not know the name."""
-    try:
-        return int(name) if name.isdecimal() else pwd.getpwnam(name).pw_uid
-    except (KeyError, OverflowError):
-        return None
 
 
 def who_asks(session: Session) -> Principal:
