@@ -155,8 +155,6 @@ class ServerSection:
     credentials: tuple[str, ...] = words("munge", "peer")
     agents: tuple[str, ...] = words("root")
     nodes: tuple[str, ...] = words()
-    certificate: Path | None = place(None)
-    key: Path | None = place(None)
     state_dir: Path | None = place(None)
     inbox: Path | None = place(None)
     metrics_from: tuple[str, ...] = words("127.0.0.1", "::1")

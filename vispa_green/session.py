@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vispa_green import host
+from vispa_green.access import Principal
 from vispa_green.config import Config, load, locate
 from vispa_green.ledgers import open_ledger
 from vispa_green.model import Instant, Ledger
@@ -21,6 +22,8 @@ class Session:
     now: Instant
     place: Path | None = None
     """Where ledger and spool are, whatever the configuration says: for who may not write the site's."""
+    asker: Principal | None = None
+    """For whom a server asks; ``None``: for who runs this program."""
 
     @property
     def ledger_url(self) -> str:
@@ -58,6 +61,8 @@ class Session:
             cluster=cluster.name,
             zone=cluster.timezone,
             tables=self.config.options("ledger"),
+            node=self.host().name,
+            credentials=self.config.options("credentials"),
         )
 
 

@@ -25,9 +25,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis.strategies import SearchStrategy
 
 from vispa_green.credentials import OtherEnd
 from vispa_green.host import Host
+from vispa_green.ledgers import LEDGERS, open_ledger, scheme_of
+from vispa_green.model import Ledger
 from vispa_green.registry import Tables
 
 OURS = Path(__file__).parent / "stand_ins"
@@ -42,9 +46,15 @@ class StandIn:
     table: Mapping[str, Any] = field(default_factory=dict)
     work: Callable[[], None] = lambda: None
     url: str = ""
+    credentials: Tables = field(default_factory=dict)
     user: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     end: OtherEnd = OtherEnd()
+
+    def ledger(self, *, create: bool = False, read_only: bool = False) -> Ledger:
+        """Open the ledger that this is the stand-in of."""
+        tables = {scheme_of(self.url): self.table}
+        return open_ledger(self.url, create=create, read_only=read_only, tables=tables, credentials=self.credentials)
 
 
 class Maker(Protocol):
@@ -71,6 +81,31 @@ def stand_in_of(name: str) -> Maker:
     spec.loader.exec_module(module)
     maker: Maker = module
     return maker
+
+
+def ledgers() -> tuple[str, ...]:
+    """Return the kinds of ledgers that can be asked; one that only takes has tests of its own."""
+    return tuple(name for name in LEDGERS.names() if _file_of(name) is None or hasattr(stand_in_of(name), "healthy"))
+
+
+def over_ledgers(most: int, **drawn: SearchStrategy[Any]) -> Callable[[Callable[..., None]], Callable[[str], None]]:
+    """Return a decorator of a law over every kind of ledger, with up to ``most`` examples.
+
+    Few are enough for a stand-in that says it is ``SLOW``: it is a service that has to be started for each, and
+    what it does with them another kind has been tried with.
+    """
+
+    def decorate(law: Callable[..., None]) -> Callable[[str], None]:
+        @pytest.mark.parametrize("name", ledgers())
+        def test(name: str) -> None:
+            few = max(3, most // 20) if getattr(stand_in_of(name), "SLOW", False) else most
+            limits = settings(max_examples=few, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+            limits(given(**drawn)(lambda **one: law(name, **one)))()
+
+        test.__doc__ = law.__doc__
+        return test
+
+    return decorate
 
 
 @functools.cache

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from vispa_green.errors import SpoolError
-from vispa_green.model import JobFact, JobId, Ledger, Move, Promise, Selection
+from vispa_green.model import JobFact, JobId, Ledger, Move, Promise, QueueEntry, Selection
 from vispa_green.promise_spool import JobOwner, Notes, check_writable, collect, keep, own_notes
 from vispa_green.session import Session
 from vispa_green.shifting.promises import SUBMITTING
@@ -32,6 +32,8 @@ def keep_note(session: Session, note: Promise | Move) -> None:
 
 def own_promises(session: Session, job_ids: Collection[JobId] = ()) -> Notes:
     """Return what the calling user's own spool holds about these jobs, or about all."""
+    if session.asker is not None:  # this program is a server: what is here is not his
+        return Notes()
     return _of_cluster(own_notes(session.promise_dir, os.getuid(), job_ids), session)
 
 
@@ -118,7 +120,14 @@ def job_owners(session: Session, job_ids: Collection[JobId]) -> Mapping[JobId, J
     return owners_of(facts.records)
 
 
-def owners_of(facts: Iterable[JobFact]) -> dict[JobId, JobOwner]:
+def owners_in_queue(session: Session) -> Mapping[JobId, JobOwner]:
+    """Return whose the jobs in the queue are; raise `SlurmError` where Slurm does not answer."""
+    from vispa_green.slurm.squeue import entries
+
+    return owners_of(entries(timeout_s=session.config.slurm.timeout_s).records)
+
+
+def owners_of(facts: Iterable[JobFact | QueueEntry]) -> dict[JobId, JobOwner]:
     """Return the owners by job id; an array or a het job goes by the number it was submitted under, too."""
     owners: dict[JobId, JobOwner] = {}
     for fact in facts:
