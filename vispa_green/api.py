@@ -15,7 +15,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
-from vispa_green.answers.asking import user_name
 from vispa_green.answers.green import green as _green
 from vispa_green.answers.grid import known_of
 from vispa_green.answers.jobs import JobChoice
@@ -27,6 +26,7 @@ from vispa_green.answers.totals import GroupTotal
 from vispa_green.answers.totals import totals as _totals
 from vispa_green.energy.jobs import JobEnergy
 from vispa_green.errors import UsageError, did_you_mean
+from vispa_green.host import user_name
 from vispa_green.model import Dimension, GridValue
 from vispa_green.session import Session, open_session
 from vispa_green.shifting.promises import Outcome

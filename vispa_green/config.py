@@ -33,7 +33,9 @@ from vispa_green.settings import (
 CONFIG_VARIABLE = "VISPA_GREEN_CONFIG"
 SITE_FILE = Path("/etc/vispa-green/config.toml")
 
-VARIANT_TABLES = ("attribution", "green", "grid", "idle_policies", "ledger", "meters", "slurm", "trackers")
+VARIANT_TABLES = (
+    "attribution", "credentials", "green", "grid", "idle_policies", "ledger", "meters", "slurm", "trackers",
+)  # fmt: skip
 """Tables whose own tables belong to the variants of their names."""
 
 Options = Mapping[str, Mapping[str, Any]]
@@ -50,10 +52,14 @@ class ClusterSection:
 
 @dataclass(frozen=True, slots=True)
 class AccessSection:
-    """Who may see others' jobs: ``slurm`` follows its ``PrivateData``. Root and ``admins`` see everything."""
+    """Who may see others' jobs: ``slurm`` follows its ``PrivateData``. Root and ``admins`` see everything.
+
+    So does ``support``, at a server; it changes nothing.
+    """
 
     others: str = one_of("slurm", "never", "always")
     admins: tuple[str, ...] = words()
+    support: tuple[str, ...] = words()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +174,28 @@ class BillSection:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerSection:
+    """The account as a service: where it listens, whom it believes, and its limits (`vispa_green.server`).
+
+    ``nodes`` says which addresses agents with munge may speak for, as ``n1=10.0.0.1``; a node that it does not
+    name is looked up. ``agents`` are the users whose processes are believed to be agents.
+    """
+
+    listen: tuple[str, ...] = words("unix:/run/vispa-green/server.sock")
+    socket_mode: str = text("0666")
+    credentials: tuple[str, ...] = words("munge", "peer")
+    agents: tuple[str, ...] = words("root")
+    nodes: tuple[str, ...] = words()
+    state_dir: Path | None = place(None)
+    inbox: Path | None = place(None)
+    metrics_from: tuple[str, ...] = words("127.0.0.1", "::1")
+    threads: int = whole(16, at_least=2, at_most=256)
+    most_bytes: int = whole(32 * 2**20, at_least=2**16, at_most=2**30)
+    most_a_minute: int = whole(600, at_least=1)
+    read_limit_s: float = number(20.0, above=0, at_most=600)
+
+
+@dataclass(frozen=True, slots=True)
 class MailSection:
     """How weekly reports reach their readers."""
 
@@ -206,6 +234,8 @@ class Config:
     projects: ProjectsSection = table(ProjectsSection)
     slurm: SlurmSection = table(SlurmSection)
     bill: BillSection = table(BillSection)
+    server: ServerSection = table(ServerSection)
+    credentials: OnlyVariants = table(OnlyVariants)
     mail: MailSection = table(MailSection)
     variants: Mapping[str, Options] = field(default_factory=dict)
     """What the file says of variants, by table and name: ``variants["grid"]["csv"]``."""

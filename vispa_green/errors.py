@@ -18,7 +18,12 @@
     │   └── GridDataError           an answer that cannot be trusted
     ├── LedgerError                 the ledger could not be read or written
     │   ├── LedgerMissing           there is no ledger at that place yet
+    │   ├── LedgerBusy              a server has too much to do or does not answer (may carry ``retry_after_s``)
+    │   ├── LedgerForbidden         who asks may not do that, or it is not known who asks
     │   └── IntervalRefused         one interval breaks the account's rules; the others go on
+    ├── Malformed                   a message between two of our programs says what cannot be
+    ├── CredentialError             a proof of who asks could not be made, or not be checked
+    │   └── CredentialRefused       ... or is not to be believed
     ├── SpoolError                  an interval or a promise could not be made durable
     │   └── SpoolDamaged            what the spool holds cannot be read: it is set aside, and counted
     ├── DamagedNote                 a promise or a move that somebody left is not to be believed
@@ -106,6 +111,18 @@ class LedgerMissing(LedgerError):
     """There is no ledger at the configured place yet."""
 
 
+class LedgerBusy(LedgerError):
+    """The server of a ledger cannot take this now; ``retry_after_s`` is its own wish, where it stated one."""
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class LedgerForbidden(LedgerError):
+    """Whoever asks may not do that with this ledger."""
+
+
 class IntervalRefused(LedgerError):
     """An interval breaks the rules of the account, however often it is delivered.
 
@@ -115,6 +132,18 @@ class IntervalRefused(LedgerError):
     def __init__(self, sequence: int | None, reason: str) -> None:
         super().__init__(f"interval {sequence} is refused by the ledger: {reason}")
         self.sequence, self.reason = sequence, reason
+
+
+class Malformed(VispaGreenError):
+    """What came over a wire does not have the form that it has to have; the text names the field."""
+
+
+class CredentialError(VispaGreenError):
+    """A proof of who asks could not be made or not be checked."""
+
+
+class CredentialRefused(CredentialError):
+    """A proof of who asks is not to be believed."""
 
 
 class SpoolError(VispaGreenError):

@@ -126,6 +126,14 @@ def user_name(uid: int) -> str:
         return str(uid)
 
 
+def user_number(name: str) -> int | None:
+    """Return the number of a user, ``None`` where this machine does not know the name."""
+    try:
+        return int(name) if name.isdecimal() else pwd.getpwnam(name).pw_uid
+    except (KeyError, OverflowError):
+        return None
+
+
 def _home(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_dir

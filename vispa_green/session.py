@@ -13,6 +13,7 @@ from vispa_green.ledgers import open_ledger
 from vispa_green.variants import check_tables
 
 if TYPE_CHECKING:
+    from vispa_green.access import Principal
     from vispa_green.config import Config
     from vispa_green.model import Instant, Ledger
 
@@ -25,6 +26,8 @@ class Session:
     now: Instant
     place: Path | None = None
     """Where ledger and spool are, whatever the configuration says: for who may not write the site's."""
+    asker: Principal | None = None
+    """For whom a server asks; ``None``: for who runs this program."""
 
     @property
     def ledger_url(self) -> str:
@@ -62,6 +65,8 @@ class Session:
             cluster=cluster.name,
             zone=cluster.timezone,
             tables=self.config.options("ledger"),
+            node=self.host().name,
+            credentials=self.config.options("credentials"),
         )
 
 

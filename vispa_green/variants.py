@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vispa_green.attribution import MODELS
 from vispa_green.clusters import CLUSTERS
+from vispa_green.credentials import CREDENTIALS
 from vispa_green.errors import ConfigError, did_you_mean
 from vispa_green.idle_policies import IDLE_POLICIES
 from vispa_green.ledgers import LEDGERS, scheme_of
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from vispa_green.config import Config
     from vispa_green.registry import Variants
 
-KINDS: tuple[Variants[Any], ...] = (METERS, TRACKERS, PROVIDERS, POLICIES, MODELS, IDLE_POLICIES, LEDGERS, CLUSTERS)
+KINDS: tuple[Variants[Any], ...] = (
+    METERS, TRACKERS, PROVIDERS, POLICIES, MODELS, IDLE_POLICIES, LEDGERS, CREDENTIALS, CLUSTERS,
+)  # fmt: skip
 
 
 def check_tables(config: Config, origin: str) -> None:
@@ -61,6 +64,7 @@ def _named(config: Config) -> Iterator[tuple[Variants[Any], str, str]]:
     yield from ((PROVIDERS, "[grid] providers", name) for name in config.grid.providers)
     yield POLICIES, "[green] policy", config.green.policy
     yield MODELS, "[attribution] model", config.attribution.model
+    yield from ((CREDENTIALS, "[server] credentials", name) for name in config.server.credentials)
     yield IDLE_POLICIES, "[attribution] idle_policy", config.attribution.idle_policy
     yield CLUSTERS, "[slurm] source", config.slurm.source
     if config.ledger.url and not _without_scheme(config):

@@ -7,21 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.contracts.standing_in import stand_in_of
-from vispa_green.ledgers import LEDGERS, open_ledger
+from tests.contracts.standing_in import StandIn, ledgers, stand_in_of
 from vispa_green.model import Ledger
 
 
-@pytest.fixture(params=LEDGERS.names())
-def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(params=ledgers())
+def account(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StandIn]:
     """Where a ledger of each kind can be made."""
     with stand_in_of(request.param).healthy(tmp_path) as there:
-        yield there.url
+        yield there
 
 
 @pytest.fixture
-def ledger(ledger_url: str) -> Iterator[Ledger]:
+def ledger(account: StandIn) -> Iterator[Ledger]:
     """A ledger of each kind without a row."""
-    opened = open_ledger(ledger_url, create=True)
+    opened = account.ledger(create=True)
     yield opened
     opened.close()

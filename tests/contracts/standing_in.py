@@ -7,6 +7,7 @@ be absent or dead, ``absent(directory)``, which returns one. What has to be ther
 - tracker: job 42 on node ``n1``, which has used 2.5 s of CPU time and holds GPUs 1 and 3;
 - grid provider: every quantity for all of `tests.contracts.grid_day`;
 - ledger: the address of one that is not there yet;
+- credential: one that the server will believe, in ``headers`` where our programs cannot make it;
 - policy, attribution model, idle policy: they read nothing, so only options to be tested with, if any.
 
 A foreign variant's is looked for in the directory that ``VISPA_GREEN_STAND_INS`` names.
@@ -24,8 +25,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis.strategies import SearchStrategy
 
+from vispa_green.credentials import OtherEnd
 from vispa_green.host import Host
+from vispa_green.ledgers import LEDGERS, open_ledger, scheme_of
+from vispa_green.model import Ledger
 from vispa_green.registry import Tables
 
 OURS = Path(__file__).parent / "stand_ins"
@@ -40,6 +46,17 @@ class StandIn:
     table: Mapping[str, Any] = field(default_factory=dict)
     work: Callable[[], None] = lambda: None
     url: str = ""
+    credentials: Tables = field(default_factory=dict)
+    user: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    end: OtherEnd = OtherEnd()
+
+    def ledger(self, *, create: bool = False, read_only: bool = False, zone: str = "Europe/Berlin") -> Ledger:
+        """Open the ledger that this is the stand-in of."""
+        return open_ledger(
+            self.url, create=create, read_only=read_only, zone=zone, tables={scheme_of(self.url): self.table},
+            credentials=self.credentials,
+        )  # fmt: skip
 
 
 class Maker(Protocol):
@@ -66,6 +83,31 @@ def stand_in_of(name: str) -> Maker:
     spec.loader.exec_module(module)
     maker: Maker = module
     return maker
+
+
+def ledgers() -> tuple[str, ...]:
+    """Return the kinds of ledgers that can be asked; one that only takes has tests of its own."""
+    return tuple(name for name in LEDGERS.names() if _file_of(name) is None or hasattr(stand_in_of(name), "healthy"))
+
+
+def over_ledgers(most: int, **drawn: SearchStrategy[Any]) -> Callable[[Callable[..., None]], Callable[[str], None]]:
+    """Return a decorator of a law over every kind of ledger, with up to ``most`` examples.
+
+    Few are enough for a stand-in that says it is ``SLOW``: it is a service that has to be started for each, and
+    what it does with them another kind has been tried with.
+    """
+
+    def decorate(law: Callable[..., None]) -> Callable[[str], None]:
+        @pytest.mark.parametrize("name", ledgers())
+        def test(name: str) -> None:
+            few = max(3, most // 20) if getattr(stand_in_of(name), "SLOW", False) else most
+            limits = settings(max_examples=few, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+            limits(given(**drawn)(lambda **one: law(name, **one)))()
+
+        test.__doc__ = law.__doc__
+        return test
+
+    return decorate
 
 
 @functools.cache

@@ -23,9 +23,9 @@ from tests.contracts.rows import (
     interval,
     spooled,
 )
+from tests.contracts.standing_in import StandIn
 from vispa_green.energy.jobs import job_energies
 from vispa_green.errors import IntervalRefused
-from vispa_green.ledgers import open_ledger
 from vispa_green.model import (
     Component,
     Dimension,
@@ -116,9 +116,9 @@ def test_a_selection_by_time_takes_what_overlaps(ledger: Ledger) -> None:
     assert ledger.energy.jobs(Selection(end=START)) == []
 
 
-def test_many_writers_at_once_lose_nothing(ledger_url: str) -> None:
+def test_many_writers_at_once_lose_nothing(account: StandIn) -> None:
     def write(spool: str) -> None:
-        own = open_ledger(ledger_url, create=True)
+        own = account.ledger(create=True)
         for number in range(20):
             own.energy.append(Origin("lab", spool), spooled(number), START)
         own.close()
@@ -128,7 +128,7 @@ def test_many_writers_at_once_lose_nothing(ledger_url: str) -> None:
         writer.start()
     for writer in writers:
         writer.join()
-    ledger = open_ledger(ledger_url)
+    ledger = account.ledger()
     assert ledger.energy.balance()[0].measured_uj == 6 * 20 * 1000
     assert ledger.energy.verify() == []
     ledger.close()

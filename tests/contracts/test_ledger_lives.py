@@ -11,14 +11,11 @@ from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.contracts.lives import FIRST, SECOND, USERS, YEAR, Life, Spool, World, worlds
 from tests.contracts.rows import BERLIN
-from tests.contracts.standing_in import stand_in_of
-from vispa_green.ledgers import LEDGERS, open_ledger
+from tests.contracts.standing_in import over_ledgers, stand_in_of
 from vispa_green.model import QUARTER, Dimension, JobAccount, Ledger, Origin, Selection, SpooledInterval
 
 EVERYTHING = Selection()
@@ -145,7 +142,7 @@ def quarter_sums(ledger: Ledger) -> Counter[object]:
 @contextmanager
 def fresh_ledger(name: str, zone: str = "Europe/Berlin") -> Iterator[Ledger]:
     with tempfile.TemporaryDirectory() as directory, stand_in_of(name).healthy(Path(directory)) as there:
-        ledger = open_ledger(there.url, create=True, zone=zone)
+        ledger = there.ledger(create=True, zone=zone)
         yield ledger
         ledger.close()
 
@@ -198,9 +195,7 @@ def _sightings(world: World, life: Life) -> int:
     )
 
 
-@pytest.mark.parametrize("name", LEDGERS.names())
-@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
-@given(world=worlds(), steps=STEPS)
+@over_ledgers(100, world=worlds(), steps=STEPS)
 def test_sums_agree_and_every_job_has_its_own(name: str, world: World, steps: list[tuple[str, int, int]]) -> None:
     with fresh_ledger(name) as ledger:
         telling = Telling(world, ledger)
@@ -214,9 +209,8 @@ def test_sums_agree_and_every_job_has_its_own(name: str, world: World, steps: li
         assert_everybody_has_his_own(ledger, world)
 
 
-@pytest.mark.parametrize("name", LEDGERS.names())
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-@given(
+@over_ledgers(
+    60,
     world=worlds(),
     pruned=st.none() | st.integers(0, 6000),
     moments=st.lists(MOMENTS, min_size=3, max_size=6, unique=True),

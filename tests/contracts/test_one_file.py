@@ -36,6 +36,7 @@ KINDS = {
     "foreign_idle": "vispa_green.idle_policies",
     "foreign_ledger": "vispa_green.ledgers",
     "foreign_cluster": "vispa_green.clusters",
+    "foreign_credential": "vispa_green.credentials",
 }
 WATTS, INTERVALS = 100, 3
 

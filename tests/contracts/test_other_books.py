@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from tests.contracts.rows import HOUR, SECOND, START, fact, promise
+from tests.contracts.standing_in import StandIn
 from vispa_green.errors import LedgerError
-from vispa_green.ledgers import open_ledger
 from vispa_green.model import GridKind, GridValue, JobKey, Ledger, Move, Quantity, Selection, Visibility
 
 EVERYTHING = Selection()
@@ -109,9 +109,9 @@ def test_moves_are_kept_word_for_word_in_their_order_with_their_promise(ledger: 
     assert ledger.promises.moves(EVERYTHING) == [move(2), move(1), move(0, "8"), move(0)]
 
 
-def test_a_ledger_that_keeps_nothing_says_so_before_there_is_a_move(ledger_url: str) -> None:
-    open_ledger(ledger_url, create=True).close()
-    ledger = open_ledger(ledger_url, read_only=True)
+def test_a_ledger_that_keeps_nothing_says_so_before_there_is_a_move(account: StandIn) -> None:
+    account.ledger(create=True).close()
+    ledger = account.ledger(read_only=True)
     assert ledger.promises.moves(EVERYTHING) == []
     with pytest.raises(LedgerError):
         ledger.promises.append_moves(())

@@ -9,14 +9,11 @@ from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.contracts.rows import BERLIN, HOUR, SECOND, START, charged, deliver, energy_by, fact
-from tests.contracts.standing_in import stand_in_of
+from tests.contracts.standing_in import over_ledgers, stand_in_of
 from vispa_green.answers.totals import summed
-from vispa_green.ledgers import LEDGERS, open_ledger
 from vispa_green.model import Dimension, Ledger, ProjectTag, Selection, Visibility
 
 
@@ -101,7 +98,7 @@ def test_tags_of_others_are_not_told(ledger: Ledger) -> None:
 @contextmanager
 def fresh_ledger(name: str) -> Iterator[Ledger]:
     with TemporaryDirectory() as directory, stand_in_of(name).healthy(Path(directory)) as there:
-        ledger = open_ledger(there.url, create=True)
+        ledger = there.ledger(create=True)
         yield ledger
         ledger.close()
 
@@ -114,9 +111,7 @@ STEPS = st.lists(
 )
 
 
-@pytest.mark.parametrize("name", LEDGERS.names())
-@settings(max_examples=30)
-@given(steps=STEPS)
+@over_ledgers(30, steps=STEPS)
 def test_whatever_the_order_sums_by_project_are_those_of_the_jobs(
     name: str, steps: list[tuple[str, str, str]]
 ) -> None:

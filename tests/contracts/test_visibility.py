@@ -10,14 +10,11 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.contracts.rows import BERLIN, HOUR, START, charged, deliver, fact, promise
-from tests.contracts.standing_in import stand_in_of
+from tests.contracts.standing_in import over_ledgers, stand_in_of
 from vispa_green.access import Principal, Role, may_see, narrowed
-from vispa_green.ledgers import LEDGERS, open_ledger
 from vispa_green.model import Dimension, Ledger, Move, Quantity, Selection
 
 UIDS = {"ada": 1001, "bob": 1002, "eve": 1003}
@@ -74,7 +71,7 @@ QUESTIONS = st.builds(
 def written(name: str, jobs: Sequence[Owned]) -> Iterator[Ledger]:
     """Yield a ledger with jobs, and promises of the told ones."""
     with TemporaryDirectory() as directory, stand_in_of(name).healthy(Path(directory)) as there:
-        ledger = open_ledger(there.url, create=True)
+        ledger = there.ledger(create=True)
         for job in jobs:
             uid = UIDS[job.user]
             if job.is_seen:
@@ -103,9 +100,7 @@ def numbers(ledger: Ledger, asked: Selection) -> dict[str, set[str]]:
     }
 
 
-@pytest.mark.parametrize("name", LEDGERS.names())
-@settings(max_examples=60)
-@given(jobs=owned(), principal=PRINCIPALS, asked=QUESTIONS)
+@over_ledgers(60, jobs=owned(), principal=PRINCIPALS, asked=QUESTIONS)
 def test_a_narrowed_question_is_answered_with_what_the_asker_may_see_and_all_of_it(
     name: str, jobs: list[Owned], principal: Principal, asked: Selection
 ) -> None:
@@ -124,9 +119,7 @@ def test_a_narrowed_question_is_answered_with_what_the_asker_may_see_and_all_of_
             assert set(sums.values()) <= {allowed_uj}
 
 
-@pytest.mark.parametrize("name", LEDGERS.names())
-@settings(max_examples=30)
-@given(jobs=owned(), principal=PRINCIPALS, asked=QUESTIONS)
+@over_ledgers(30, jobs=owned(), principal=PRINCIPALS, asked=QUESTIONS)
 def test_promises_and_moves_are_told_to_who_may_see_their_user(
     name: str, jobs: list[Owned], principal: Principal, asked: Selection
 ) -> None:

@@ -10,13 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.contracts.rows import BERLIN, HOUR, START, UJ_PER_WH, charged, deliver
-from tests.contracts.standing_in import stand_in_of
+from tests.contracts.standing_in import over_ledgers, stand_in_of
 from vispa_green.energy.carbon import GridSignal, carbon_of
-from vispa_green.ledgers import LEDGERS, open_ledger
 from vispa_green.model import Dimension, GridKind, GridValue, Ledger, Quantity, Selection, Weighted
 
 CO2 = Quantity.CARBON_INTENSITY
@@ -41,9 +39,8 @@ def weights(ledger: Ledger, **changes: object) -> dict[str, Weighted]:
     return {account.key.job_id: account.grid.get(CO2, Weighted()) for account in accounts}
 
 
-@pytest.mark.parametrize("name", LEDGERS.names())
-@settings(max_examples=60)
-@given(
+@over_ledgers(
+    60,
     step=STEPS,
     values=st.lists(st.none() | st.floats(1, 1000), max_size=12),
     uses=USES,
@@ -54,7 +51,7 @@ def test_every_job_has_the_grid_of_its_own_energy(
 ) -> None:
     """Whatever the steps of the series, known in part or wholly; and adjacent times add up."""
     with TemporaryDirectory() as directory, stand_in_of(name).healthy(Path(directory)) as there:
-        ledger = open_ledger(there.url, create=True)
+        ledger = there.ledger(create=True)
         told = series(values, step * MINUTE)
         ledger.grid.append(told)
         for number, (minute, length, energy_uj) in enumerate(uses):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from lab.story import Story
 
-from vispa_green.answers.asking import user_name
+from vispa_green.host import user_name
 from vispa_green.model import Component, JobFact
 
 START = datetime(2026, 11, 17, 9, tzinfo=UTC)

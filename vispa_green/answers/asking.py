@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import os
-import pwd
 from pathlib import Path
 
 from vispa_green.access import Principal, Role, narrowed
+from vispa_green.config import Config
 from vispa_green.errors import SlurmError
+from vispa_green.host import user_name
+from vispa_green.ledgers import decides_itself
 from vispa_green.model import Selection
 from vispa_green.session import Session
 
 
-def user_name(uid: int) -> str:
-    """Return the name of a user, or the number as text where this machine does not know it."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-def user_number(name: str) -> int | None:
-    """Return the number of a user, ``None`` where this machine does not know the name."""
-    try:
-        return int(name) if name.isdecimal() else pwd.getpwnam(name).pw_uid
-    except (KeyError, OverflowError):
-        return None
-
-
 def who_asks(session: Session) -> Principal:
-    """Return who runs this program: an admin is root, who owns the ledger, or whom ``[access] admins`` names."""
+    """Return who runs this program: an admin is root, who owns the ledger, or whom ``[access] admins`` names.
+
+    A server asks for somebody else, and has found out already who that is.
+    """
+    if session.asker is not None:
+        return session.asker
     uid = os.getuid()
     user = user_name(uid)
     is_admin = uid == 0 or user in session.config.access.admins or _owns_ledger(session, uid)
@@ -40,21 +31,25 @@ def for_asker(session: Session, selection: Selection) -> Selection:
     """Return the selection as far as it is for whoever runs this program.
 
     What ``[access] others`` says decides about others' jobs: ``always``, ``never``, or ``slurm``, which is to
-    follow Slurm's ``PrivateData``; where Slurm does not answer, nothing of others is shown.
+    follow Slurm's ``PrivateData``; where Slurm does not answer, nothing of others is shown. A ledger at a server
+    is asked for all: the server narrows the question, by its own configuration.
     """
+    if session.asker is None and decides_itself(session.ledger_url, session.config.options("ledger")):
+        return selection
     principal = who_asks(session)
     if principal.is_unlimited or session.config.access.others == "always":
         return selection
     if selection.users == (principal.user,):  # nothing of others is asked for, so Slurm need not be
         return narrowed(selection, principal)
-    return narrowed(selection, _as_slurm_sees(session, principal))
+    return narrowed(selection, as_slurm_sees(session.config, principal))
 
 
-def _as_slurm_sees(session: Session, principal: Principal) -> Principal:
+def as_slurm_sees(config: Config, principal: Principal) -> Principal:
+    """Return somebody with what Slurm lets him see of others."""
     from vispa_green.slurm import commands, privacy
 
-    settings = session.config.slurm
-    if session.config.access.others == "never" or not settings.enabled or not commands.available():
+    settings = config.slurm
+    if config.access.others == "never" or not settings.enabled or not commands.available():
         return principal
     try:
         if not privacy.hides_jobs(timeout_s=settings.timeout_s):

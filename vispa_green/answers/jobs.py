@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from vispa_green.access import may_see
-from vispa_green.answers.asking import for_asker, user_name, user_number
+from vispa_green.answers.asking import for_asker
 from vispa_green.answers.background import with_grid
 from vispa_green.answers.projects import with_projects
 from vispa_green.energy.jobs import ChargedSpan, JobEnergy, charged_spans, job_energies, runs_of
 from vispa_green.errors import LedgerError, LedgerMissing, SlurmError
+from vispa_green.host import user_name, user_number
 from vispa_green.model import JobAccount, JobFact, JobId, JobKey, Ledger, Selection
 from vispa_green.session import Session
 

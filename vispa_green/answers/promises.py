@@ -13,7 +13,7 @@ from vispa_green.promise_spool import JobOwner, Notes, check_writable, collect, 
 from vispa_green.shifting.notes import SUBMITTING
 
 if TYPE_CHECKING:
-    from vispa_green.model import JobFact, JobId, Ledger, Move, Promise
+    from vispa_green.model import JobFact, JobId, Ledger, Move, Promise, QueueEntry
     from vispa_green.session import Session
     from vispa_green.shifting.notes import Note
 
@@ -37,6 +37,8 @@ def keep_note(session: Session, note: Note) -> None:
 
 def own_promises(session: Session, job_ids: Collection[JobId] = ()) -> Notes:
     """Return what the calling user's own spool holds about these jobs, or about all."""
+    if session.asker is not None:  # this program is a server: what is here is not his
+        return Notes()
     return _of_cluster(own_notes(session.promise_dir, os.getuid(), job_ids), session)
 
 
@@ -124,7 +126,14 @@ def job_owners(session: Session, job_ids: Collection[JobId]) -> Mapping[JobId, J
     return owners_of(facts.records)
 
 
-def owners_of(facts: Iterable[JobFact]) -> dict[JobId, JobOwner]:
+def owners_in_queue(session: Session) -> Mapping[JobId, JobOwner]:
+    """Return whose the jobs in the queue are; raise `SlurmError` where Slurm does not answer."""
+    from vispa_green.slurm.squeue import entries
+
+    return owners_of(entries(timeout_s=session.config.slurm.timeout_s).records)
+
+
+def owners_of(facts: Iterable[JobFact | QueueEntry]) -> dict[JobId, JobOwner]:
     """Return the owners by job id; an array or a het job goes by the number it was submitted under, too."""
     owners: dict[JobId, JobOwner] = {}
     for fact in facts:

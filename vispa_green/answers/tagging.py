@@ -72,7 +72,7 @@ def _may_tag(session: Session, ledger: Ledger, choice: JobChoice) -> list[JobAcc
 
 
 def _check_all_there(job_ids: Iterable[str], found: Sequence[JobAccount]) -> None:
-    known = {name for account in found for name in _names(account)}
+    known = {name for account in found for name in names_of(account)}
     if missing := [job_id for job_id in job_ids if job_id not in known]:
         raise UsageError(
             f"the ledger has no job {', '.join(missing)} of yours: nothing was tagged;"
@@ -95,11 +95,11 @@ def _tags(
 
 def _called(account: JobAccount, job_ids: Sequence[str]) -> str:
     """Return the number to tag: that of the whole where it was asked for, else the one that means this part only."""
-    names = _names(account)
+    names = names_of(account)
     return next((name for name in reversed(names) if name in job_ids), names[0])
 
 
-def _names(account: JobAccount) -> tuple[str, ...]:
+def names_of(account: JobAccount) -> tuple[str, ...]:
     """Return what a job is called: as shown, and the number of its whole."""
     shown = account.fact.display_id if account.fact else account.key.job_id
     whole = shown.partition("_")[0].partition("+")[0]

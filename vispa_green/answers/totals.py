@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, tzinfo
 
-from vispa_green.answers.asking import for_asker, user_name
+from vispa_green.answers.asking import for_asker
 from vispa_green.answers.background import completed
 from vispa_green.answers.jobs import JobChoice, asked_slurm, kept, open_account
 from vispa_green.answers.projects import by_whole_projects
 from vispa_green.energy.parts import EnergyParts, GridFigures, energy_parts, worst
+from vispa_green.host import user_name
 from vispa_green.model import Dimension, JobKey, Ledger, Quality, Selection, Total
 from vispa_green.session import Session
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from vispa_green.answers.asking import for_asker, user_name
+from vispa_green.answers.asking import for_asker
 from vispa_green.answers.background import with_grid
 from vispa_green.answers.jobs import JobChoice, asked_slurm, kept, open_account
 from vispa_green.energy.carbon import GridSignal
 from vispa_green.energy.jobs import job_energies
 from vispa_green.energy.weekly import Week, WeeklyReport, WeekRecord, weekly_report
+from vispa_green.host import user_name
 from vispa_green.model import Dimension, GridKind, Ledger, Quantity
 from vispa_green.session import Session
 

@@ -6,9 +6,9 @@ import os
 import re
 from datetime import datetime, time, tzinfo
 
-from vispa_green.answers.asking import user_name
 from vispa_green.answers.jobs import JobChoice
 from vispa_green.errors import UsageError
+from vispa_green.host import user_name
 from vispa_green.slurm.hostlist import expand
 from vispa_green.times.past import past_time
 

@@ -53,9 +53,10 @@ def weekly(
       vispa-green report weekly --user ada --week 2026-W47 --preview week.html
       vispa-green report weekly --user ada --send
     """
-    from vispa_green.answers.asking import user_name, who_asks
+    from vispa_green.answers.asking import who_asks
     from vispa_green.answers.week import week_of
     from vispa_green.energy.weekly import Week
+    from vispa_green.host import user_name
     from vispa_green.reports import mail
 
     session = open_session(config_file)

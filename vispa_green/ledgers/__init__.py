@@ -5,7 +5,7 @@ A file defines ``make(host, options) -> LedgerPlace``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from vispa_green.errors import ConfigError
 from vispa_green.registry import Variants
@@ -25,6 +25,14 @@ class LedgerPlace(Protocol):
         """
 
 
+@runtime_checkable
+class RemotePlace(LedgerPlace, Protocol):
+    """A place at a server, which has to be told who asks, and decides itself what he may see and do."""
+
+    def as_asker(self, node: str, credentials: Tables) -> LedgerPlace:
+        """Return the place for a process on this node; ``credentials`` are the options of the ways to prove it."""
+
+
 LEDGERS: Variants[LedgerPlace] = Variants("ledger", __name__, "ledger")
 
 
@@ -36,6 +44,11 @@ def scheme_of(url: str) -> str:
     return scheme
 
 
+def decides_itself(url: str, tables: Tables) -> bool:
+    """Say whether the place at ``url`` decides what whoever asks may see."""
+    return isinstance(LEDGERS.make(scheme_of(url), None, tables), RemotePlace)
+
+
 def open_ledger(
     url: str,
     *,
@@ -44,7 +57,14 @@ def open_ledger(
     cluster: str = "cluster",
     zone: str = "Europe/Berlin",
     tables: Tables | None = None,
+    node: str = "",
+    credentials: Tables | None = None,
 ) -> Ledger:
-    """Open the ledger at ``url``, as `LedgerPlace.open_ledger` does; ``tables`` are the options of its variant."""
+    """Open the ledger at ``url``, as `LedgerPlace.open_ledger` does; ``tables`` are the options of its variant.
+
+    ``node`` and ``credentials`` are for a `RemotePlace`.
+    """
     place = LEDGERS.make(scheme_of(url), None, tables or {})
+    if isinstance(place, RemotePlace):
+        place = place.as_asker(node, credentials or {})
     return place.open_ledger(url, create=create, read_only=read_only, cluster=cluster, zone=zone)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from vispa_green.model.grid import Quantity
-    from vispa_green.model.node import JobId
+from vispa_green.model.grid import Quantity
+from vispa_green.model.node import JobId
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,188 @@
+"""Real servers on loopback: gunicorn with the service of a configuration, ended by their pid.
+
+A process that has imported everything once makes each by a fork, since Hypothesis asks for hundreds; so a server is
+there within a tenth of a second. What runs is what ``vispa-green server`` runs.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from vispa_green.host import user_name
+
+ROOT = Path(__file__).parents[2]
+STARTED_WITHIN_S = 30
+MAKER = """
+import os, signal, sys
+from pathlib import Path
+import vispa_green.answers.jobs, vispa_green.ledgers.sqlite, vispa_green.credentials.munge
+from vispa_green.credentials import munge, peer, proxy, token
+from vispa_green.ledgers._sqlite import energy, facts, grid, promises, totals, weighting, writing
+from vispa_green.server.serving import Server
+from vispa_green.session import open_session
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+for line in sys.stdin:
+    pid = os.fork()
+    if pid == 0:
+        os.setsid(), signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        config, out = line.rstrip().split(chr(9))
+        log = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0), os.dup2(log, 1), os.dup2(log, 2)
+        sys.argv = ["vispa-green"]
+        Server(open_session(Path(config))).run()
+        os._exit(0)
+    print(pid, flush=True)
+"""
+
+
+@dataclass(frozen=True)
+class RealServer:
+    """A running server."""
+
+    directory: Path
+    port: int
+    pid: int
+
+    @property
+    def socket(self) -> Path:
+        return self.directory / "server.sock"
+
+    @property
+    def log(self) -> str:
+        return (self.directory / "server.out").read_text()
+
+    @property
+    def looks(self) -> str:
+        file = self.directory / "state/looks.log"
+        return file.read_text() if file.exists() else ""
+
+    @property
+    def ledger_url(self) -> str:
+        return f"sqlite://{self.directory / 'account/ledger.sqlite'}"
+
+    def alive(self) -> bool:
+        return answers(self.port)
+
+
+def configuration(directory: Path, port: int, *, more: str = "", server: str = "") -> str:
+    """Return the configuration of a server that knows no Slurm and no grid service."""
+    return f"""
+        [cluster]
+        name = "lab"
+        [ledger]
+        url = "sqlite://{directory}/account/ledger.sqlite"
+        [slurm]
+        enabled = false
+        [grid]
+        providers = []
+        [server]
+        listen = ["unix:{directory}/server.sock", "127.0.0.1:{port}"]
+        state_dir = "{directory}/state"
+        {server}
+        {more}
+        """
+
+
+@contextmanager
+def served(
+    *,
+    server: str = 'credentials = ["peer", "token"]\nmost_a_minute = 1000000',
+    more: str = "",
+    tokens: Sequence[str] = (),
+) -> Iterator[RealServer]:
+    """Yield a server over an empty SQLite ledger, in a directory of its own."""
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="vgs-") as short:  # a socket's path has 107 characters
+        directory = Path(short)
+        lines = [f"{who} {secret_of(directory, who)}\n" for who in tokens]
+        private(directory / "tokens", "".join(lines))
+        for who, line in zip(tokens, lines, strict=True):
+            private(token_file(directory, who), line)
+        port = free_port()
+        file = directory / "server.toml"
+        tables = f'{more}\n[credentials.token]\nfile = "{directory}/tokens"\n'
+        file.write_text(configuration(directory, port, more=tables, server=server))
+        pid = _forked(file, directory / "server.out")
+        try:
+            until = time.monotonic() + STARTED_WITHIN_S  # noqa: TID251 - the test's own patience
+            while not answers(port):
+                assert time.monotonic() < until, (directory / "server.out").read_text()  # noqa: TID251
+                time.sleep(0.02)
+            yield RealServer(directory, port, pid)
+        finally:
+            _ended(pid)
+
+
+def secret_of(directory: Path, who: str) -> str:
+    """Return a secret that is made once."""
+    file = token_file(directory, who)
+    return file.read_text().split()[1] if file.exists() else secrets.token_hex(32)
+
+
+def token_file(directory: Path, who: str) -> Path:
+    """Return where somebody's own secret is."""
+    return directory / f"token-{who.replace(':', '-')}"
+
+
+def private(file: Path, text: str) -> None:
+    """Write a file for its owner's eyes only."""
+    file.touch(0o600)
+    file.write_text(text)
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(port: int) -> bool:
+    """Say whether a server accepts connections and says that it lives."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        return connection.recv(20).startswith(b"HTTP/1.1 200")
+    return False
+
+
+def me() -> str:
+    """Return who runs the tests."""
+    return user_name(os.getuid())
+
+
+@functools.cache
+def _maker() -> subprocess.Popen[str]:
+    maker = subprocess.Popen(
+        [sys.executable, "-c", MAKER], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    atexit.register(maker.kill)
+    return maker
+
+
+def _forked(config: Path, out: Path) -> int:
+    maker = _maker()
+    assert maker.stdin is not None
+    assert maker.stdout is not None
+    maker.stdin.write(f"{config}\t{out}\n")
+    maker.stdin.flush()
+    return int(maker.stdout.readline())
+
+
+def _ended(pid: int) -> None:
+    """End a server with its worker; that it loses nothing by that is what a ledger is for."""
+    with suppress(ProcessLookupError):
+        while True:
+            os.killpg(pid, signal.SIGKILL)
+            time.sleep(0.005)

@@ -1,0 +1,88 @@
+"""A `Ledger` whose books are at a server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from vispa_green.calls import call_of
+from vispa_green.errors import LedgerError, LedgerForbidden, Malformed
+from vispa_green.ledgers._remote.channel import Channel
+from vispa_green.model import EnergyBook, FactBook, GridBook, ProjectBook, PromiseBook
+
+HELLO = "/v1/hello"
+
+
+class RemoteLedger:
+    """The books of a server, as whoever this process is may see and change them."""
+
+    def __init__(self, channel: Channel, node: str, *, read_only: bool) -> None:
+        self._channel, self._node, self._read_only = channel, node, read_only
+        channel.get(HELLO)  # so that a server that is away, or knows nobody here, says so when the ledger is opened
+
+    @property
+    def energy(self) -> EnergyBook:
+        """What was measured, and whom it was charged to."""
+        book: EnergyBook = self._book("energy")
+        return book
+
+    @property
+    def grid(self) -> GridBook:
+        """What the grid was and will be."""
+        book: GridBook = self._book("grid")
+        return book
+
+    @property
+    def promises(self) -> PromiseBook:
+        """What was promised."""
+        book: PromiseBook = self._book("promises")
+        return book
+
+    @property
+    def facts(self) -> FactBook:
+        """What Slurm said."""
+        book: FactBook = self._book("facts")
+        return book
+
+    @property
+    def projects(self) -> ProjectBook:
+        """What work was for."""
+        book: ProjectBook = self._book("projects")
+        return book
+
+    def close(self) -> None:
+        """Release the connection."""
+        self._channel.close()
+
+    def _book(self, name: str) -> Any:  # noqa: ANN401 - it has every method of the book's protocol
+        return _RemoteBook(name, self._called)
+
+    def _called(self, book: str, method: str, given: tuple[Any, ...], named: dict[str, Any]) -> object:
+        call = call_of(book, method)
+        if call is None:
+            raise AttributeError(f"{book}.{method}")
+        if call.writes and self._read_only:
+            raise LedgerForbidden("the ledger was opened to be read only")
+        is_delivery = call.name == "energy/append"
+        try:
+            answer = self._channel.post(
+                f"/v1/books/{call.name}",
+                call.written(given, named),
+                node=self._node if is_delivery else "",
+                patient=not is_delivery,
+            )
+            return call.answer.read(answer, "the answer")
+        except Malformed as error:
+            raise LedgerError(f"{call.name}: {error}") from None
+
+
+class _RemoteBook:
+    """One book: whatever its protocol can be asked is sent."""
+
+    def __init__(self, name: str, called: Callable[[str, str, tuple[Any, ...], dict[str, Any]], object]) -> None:
+        self._name, self._called = name, called
+
+    def __getattr__(self, method: str) -> Callable[..., object]:
+        if method.startswith("_"):
+            raise AttributeError(method)
+        return lambda *given, **named: self._called(self._name, method, given, named)
