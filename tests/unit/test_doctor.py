@@ -73,11 +73,12 @@ def test_forbidden_counters_come_with_the_exact_remedy(story: Story, tree: HostT
     assert "energy_uj 0440 root vispa-green" in forbidden[0]["remedy"]
 
 
-def test_a_ledger_on_a_network_file_system_fails(story: Story, tree: HostTree, tmp_path: Path) -> None:
+def test_a_ledger_or_a_spool_on_a_network_file_system_fails(story: Story, tree: HostTree, tmp_path: Path) -> None:
     (tree.procfs_root / "mounts").write_text(f"/dev/sda1 / ext4 rw 0 0\nserver:/x {tmp_path} lustre rw 0 0\n")
-    (finding,) = about(findings(story, code=1), "lustre")
-    assert finding["level"] == "fail"
-    assert "local disk" in finding["remedy"]
+    (of_ledger, of_spool) = about(findings(story, code=1), "lustre")
+    assert (of_ledger["level"], of_spool["level"]) == ("fail", "fail")
+    assert "one machine" in of_ledger["remedy"]
+    assert "each node" in of_spool["remedy"]
 
 
 def test_no_ledger_yet_is_a_warning(story: Story, tree: HostTree, tmp_path: Path) -> None:

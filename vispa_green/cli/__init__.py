@@ -129,5 +129,12 @@ def _finished(code: int) -> int:
 
 
 def _failed(text: str) -> int:
-    terminal.say(f"{PROGRAM}: {text}")
+    line = f"{PROGRAM}: {text}"
+    if "JOURNAL_STREAM" in os.environ:  # a service of systemd, or a child of one
+        import logging
+
+        from vispa_green.systemd import graded, writes_to_journal
+
+        line = graded(line, logging.ERROR) if writes_to_journal(2, os.environ) else line
+    terminal.say(line)
     return 1

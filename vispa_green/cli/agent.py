@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-import logging
+import os
 import re
 import signal
 from pathlib import Path
@@ -13,6 +13,7 @@ import click
 from vispa_green import host
 from vispa_green.cli._options import config_option
 from vispa_green.session import open_session
+from vispa_green.systemd import Pulse, Supervisor, log_to_stderr
 
 UNITS_S = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0}
 
@@ -45,7 +46,8 @@ def run(config_file: Path | None, interval_s: float | None, samples: int | None)
     """Read this node's energy counters and jobs until stopped, and keep the ledger's account of it.
 
     A reading also happens whenever a job starts or ends, so that short jobs are seen. SIGTERM ends it
-    with a last reading; after a crash the next start marks the time between as a gap.
+    with a last reading; after a crash the next start marks the time between as a gap. Under systemd it says
+    when it accounts (Type=notify) and that it goes on (WatchdogSec).
 
     \b
     Examples:
@@ -57,7 +59,7 @@ def run(config_file: Path | None, interval_s: float | None, samples: int | None)
     from vispa_green.agent.changes import Changes
     from vispa_green.agent.loop import run as run_loop
 
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    log_to_stderr(os.environ)
     session = open_session(config_file)
     if interval_s is not None and interval_s > 60:
         raise click.BadParameter("at most 60 s: a counter may wrap unseen in a longer one", param_hint="--interval")
@@ -67,7 +69,18 @@ def run(config_file: Path | None, interval_s: float | None, samples: int | None)
         signal.signal(number, lambda *_: changes.stop())
     agent = assembly.assemble(session, slurm_bindings(session.config.slurm, session.host().name))
     gc.freeze()  # what is loaded by now stays: it need not be looked through again and again
+    pulse = Pulse(
+        Supervisor.of(os.environ), f"accounts {session.host().name}, a reading each {pace.interval_ns / 1e9:g} s"
+    )
+
+    def wait(seconds: float) -> bool:  # the loop is here after each look, so the first one has been taken
+        pulse.beat(host.now().monotonic_ns)
+        is_over = changes.wait(seconds, agent.places())
+        if is_over:
+            pulse.end("delivers what it has read")
+        return is_over
+
     try:
-        run_loop(agent, pace, host.now, lambda seconds: changes.wait(seconds, agent.places()), samples)
+        run_loop(agent, pace, host.now, wait, samples)
     finally:
         agent.close()

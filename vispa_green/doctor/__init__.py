@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vispa_green.config import CONFIG_VARIABLE, SITE_FILE
-from vispa_green.doctor import account, node, services
+from vispa_green.doctor import account, files, node, services, units
 from vispa_green.doctor.findings import Check, Finding, Level
 from vispa_green.session import Session
 from vispa_green.variants import faults
@@ -18,9 +18,16 @@ def examine(session: Session, config_file: Path | None, *, online: bool) -> list
     checks: list[Check] = [
         node.rapl, node.nvml, node.energy_source, node.job_tracking, services.slurm, services.source, account.ledger,
         account.facts, account.spool,
+        files.secrets, units.services,
     ]  # fmt: skip
     checks += [services.grid, services.mail_host] if online else []
-    return [config(config_file), *variants(session), *(finding for check in checks for finding in check(session))]
+    modes = () if config_file is None else files.configuration(config_file)
+    return [
+        config(config_file),
+        *modes,
+        *variants(session),
+        *(finding for check in checks for finding in check(session)),
+    ]
 
 
 def config(config_file: Path | None) -> Finding:

@@ -25,7 +25,8 @@ def ledger(session: Session) -> Iterator[Finding]:
     """Say whether the ledger is there, writable, and on a local disk."""
     url = session.ledger_url
     if url.startswith("sqlite://"):
-        yield from _local_file(session, Path(url.removeprefix("sqlite://")))
+        remedy = "put [ledger] url on a local disk of one machine"
+        yield from _on_local_disk(session, "ledger", Path(url.removeprefix("sqlite://")), remedy)
     try:
         session.ledger(read_only=True).close()
     except LedgerMissing as error:
@@ -62,6 +63,7 @@ def facts(session: Session) -> Iterator[Finding]:
 def spool(session: Session) -> Iterator[Finding]:
     """Say how much waits on this node to be delivered."""
     path = session.spool_dir / f"{session.host().name}.sqlite"
+    yield from _on_local_disk(session, "spool", path, "put [agent] spool_dir on a local disk of each node")
     if not path.exists():
         yield Finding(Level.OK, f"spool: none at {path}, no agent has run on this node")
         return
@@ -96,18 +98,14 @@ def filesystem_of(path: Path, mounts: str) -> str:
     return kind
 
 
-def _local_file(session: Session, path: Path) -> Iterator[Finding]:
+def _on_local_disk(session: Session, what: str, path: Path, remedy: str) -> Iterator[Finding]:
     try:
         mounts = (session.host().procfs / "mounts").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return
     kind = filesystem_of(Path(os.path.realpath(path)), mounts)
     if kind in NETWORK_FILESYSTEMS:
-        yield Finding(
-            Level.FAIL,
-            f"ledger: {path} is on {kind}, where SQLite's locks do not hold",
-            "put [ledger] url on a local disk of one machine",
-        )
+        yield Finding(Level.FAIL, f"{what}: {path} is on {kind}, where SQLite's locks do not hold", remedy)
 
 
 def _who_may_read(session: Session) -> Iterator[Finding]:
