@@ -32,6 +32,9 @@ LARGEST_TOLD = 2**127
 """Sums of energies may be larger than any of their parts."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+EARLIEST_US = (datetime(1900, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+LATEST_US = (datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+"""Nearer to the ends of `datetime` every zone and every rounding overflows."""
 
 
 class Codec(NamedTuple):
@@ -264,10 +267,10 @@ def _read_number(plain: Plain, where: str) -> float:
 
 
 def _read_moment(plain: Plain, where: str) -> datetime:
-    try:
-        return _EPOCH + timedelta(microseconds=_read_whole(plain, where))
-    except OverflowError:
-        _wrong(where, "not a time")
+    number = _read_whole(plain, where)
+    if not EARLIEST_US <= number <= LATEST_US:
+        _wrong(where, "not a time of these centuries")
+    return _EPOCH + number * _MICROSECOND
 
 
 def _read_span(plain: Plain, where: str) -> timedelta:

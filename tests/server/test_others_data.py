@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from tests.contracts.real_server import RealServer
-from tests.contracts.rows import START, promise
+from tests.contracts.rows import START, charged, promise
 from tests.server.asking import ALL, get, post
 from vispa_green.calls import books, call_of
-from vispa_green.model import Move, ProjectTag, Quantity
+from vispa_green.model import Move, Origin, ProjectTag, Quantity, SpooledInterval
 
 QUESTIONS: dict[str, list[dict[str, Any]]] = {
     "energy/jobs": [ALL, {"selection": {}, "whole": False}, {"selection": {"users": ["bob"]}}],
@@ -159,3 +160,47 @@ def test_a_tag_is_of_ones_own_job_and_says_who_gave_it(server: RealServer) -> No
     [kept] = post(server, "user:ada", "/v1/books/projects/tags", ALL).json
     assert (kept["project"], kept["tagged_by"], kept["cluster"]) == ("paper-x", "ada", "lab")
     assert post(server, "user:bob", "/v1/books/projects/tags", ALL).json == []
+
+
+def test_a_promise_on_anothers_job_tells_nothing_of_it(server: RealServer) -> None:
+    """Where Slurm is not asked, nobody can say whose job it is; its energy is told to its owner all the same."""
+    hers = plain_promise("ada", "8")
+    hers["promise"]["submitted"] += 1_000_000  # bob has promised something of his own at the same second
+    assert post(server, "user:ada", "/v1/books/promises/append", hers).status == 200
+    [green] = [one for one in get(server, "user:ada", "/v1/green").json["green"] if one["job_id"] == "8"]
+    assert (green["energy_uj"], green["start"]) == (0, None)
+    assert b"1000" not in json.dumps(green).encode()
+
+
+def test_a_long_question_is_a_short_line_in_the_log(server: RealServer) -> None:
+    before = len(server.looks)
+    post(server, "user:sue", "/v1/books/facts/facts", {"selection": {"users": [f"user{n}" for n in range(5000)]}})
+    assert 0 < len(server.looks) - before < 2000
+
+
+def test_ones_own_name_with_anothers_number_is_a_look(server: RealServer) -> None:
+    before = len(server.looks.splitlines())
+    post(server, "user:sue", "/v1/books/facts/facts", {"selection": {"users": ["sue"], "uids": [990_002]}})
+    assert len(server.looks.splitlines()) == before + 1
+
+
+YEAR_US = 31_556_952_000_000
+SPANS = [
+    ("grid/unmeasured", {"quantity": "gco2_per_kwh", "start": 0, "end": 6 * YEAR_US}),
+    ("energy/totals", {"selection": {"end": 8000 * YEAR_US}, "by": ["day"], "zone": "UTC"}),
+]
+
+
+@pytest.mark.parametrize(("call", "message"), SPANS, ids=[call for call, _ in SPANS])
+def test_a_span_without_an_end_is_refused(server: RealServer, call: str, message: dict[str, Any]) -> None:
+    assert post(server, "user:ada", f"/v1/books/{call}", message).status == 400
+
+
+def test_a_node_cannot_deliver_forty_years(server: RealServer) -> None:
+    call = call_of("energy", "append")
+    assert call is not None
+    ages = charged({"7": 10}, START - timedelta(days=40 * 365), timedelta(days=40 * 365), node="n1")
+    plain = call.written((Origin("lab", "s"), [SpooledInterval(1, ages)], START), {})
+    reply = post(server, "node:n1", "/v1/books/energy/append", plain)
+    assert reply.status in {400, 409, 422}
+    assert b"366 days" in reply.body

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from vispa_green.answers.asking import for_asker, who_asks
 from vispa_green.answers.grid import ledger_of, what_is_known
-from vispa_green.answers.jobs import JobChoice, asked_slurm, by_number, is_about, kept
+from vispa_green.answers.jobs import JobChoice, asked_slurm, by_number, is_about, is_for, kept
 from vispa_green.answers.promises import known_promises
 from vispa_green.errors import LedgerMissing, UsageError
 from vispa_green.model import GridKind, JobAccount, JobKey, Ledger, Move, Promise, Selection
@@ -45,7 +45,7 @@ def green_of(session: Session, selection: Selection) -> GreenAnswer:
         known = known_promises(session, ledger, selection)
         promises, moves = known.promises, known.moves
         warnings = _unknown(selection, promises)
-        accounts, doubts = _accounts(session, ledger, promises)
+        accounts, doubts = _accounts(session, ledger, promises, selection)
         found = [_outcome(session, ledger, promise, accounts, moves) for promise in promises]
     finally:
         ledger.close()
@@ -66,18 +66,18 @@ def _unknown(selection: Selection, promises: Sequence[Promise]) -> tuple[str, ..
 
 
 def _accounts(
-    session: Session, ledger: Ledger, promises: Sequence[Promise]
+    session: Session, ledger: Ledger, promises: Sequence[Promise], asked: Selection
 ) -> tuple[list[JobAccount], tuple[str, ...]]:
-    """Return the accounts of the promised jobs, with what Slurm says of them now."""
+    """Return the accounts of the promised jobs as far as the asker may see them, with what Slurm says of them now."""
     ids = tuple(sorted({promise.job_id for promise in promises}))
     if not ids:
         return [], ()
     warnings: list[str] = []
     fresh = asked_slurm(session, ledger, JobChoice(job_ids=ids), warnings).facts
     doubts = kept(ledger, session, fresh)
-    accounts = ledger.energy.jobs(Selection(job_ids=ids))
+    accounts = ledger.energy.jobs(Selection(job_ids=ids, visible=asked.visible))
     cluster = session.config.cluster.name
-    unseen, found = by_number(fresh), []
+    unseen, found = by_number(fact for fact in fresh if is_for(asked, fact)), []
     for account in accounts:
         namesakes = unseen.get(account.key.job_id, [])
         own = [fact for fact in namesakes if is_about(fact, account, cluster)]

@@ -200,7 +200,7 @@ def _overlaid(
         if fact is not None or account.stays or has_started or said.is_in_ledger:
             found.append(account)
     rest = (fact for namesakes in left.values() for fact in namesakes)
-    unknown = [fact for fact in rest if _is_wanted(choice, fact) and _is_for(selection, fact)]
+    unknown = [fact for fact in rest if _is_wanted(choice, fact) and is_for(selection, fact)]
     return [*found, *(JobAccount(JobKey(cluster, fact.job_id, fact.submit), fact, fact.uid) for fact in unknown)]
 
 
@@ -241,7 +241,8 @@ def _is_wanted(choice: JobChoice, fact: JobFact) -> bool:
     return all(conditions)
 
 
-def _is_for(selection: Selection, fact: JobFact) -> bool:
+def is_for(selection: Selection, fact: JobFact) -> bool:
+    """Say whether whoever asks may be told a fact."""
     somebody = selection.visible
     if somebody is None:
         return True

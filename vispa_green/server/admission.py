@@ -88,7 +88,7 @@ class Admission:
     def _check_address(self, caller: Caller, end: OtherEnd) -> None:
         """Raise `LedgerForbidden` where an agent speaks for a node that is elsewhere."""
         made_at = caller.address if caller.address and not _is_loopback(caller.address) else end.address
-        if not made_at and end.uid is not None:
+        if not made_at and end.uid is not None and caller.kind == "peer":
             return  # by a socket of this machine: which of its nodes, its admin knows
         known = self._addresses.get(caller.node) or _resolved(caller.node)
         if made_at not in known:

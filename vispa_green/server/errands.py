@@ -9,12 +9,19 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from vispa_green.answers.grid import FORESIGHT, known_of
+from vispa_green.config import ServerSection
 from vispa_green.server.reading import READINGS
 from vispa_green.server.service import Service
 
 log = logging.getLogger(__name__)
 CUT_EACH_S, INBOX_EACH_S = 0.5, 2.0
+HURRIED_S = 1.0
 BEFORE = timedelta(hours=1)
+
+
+def _patience_s(settings: ServerSection) -> float:
+    """Return how long a request may be read: not long while slow ones hold the threads that others need."""
+    return settings.read_limit_s if len(READINGS) < settings.threads // 2 else min(HURRIED_S, settings.read_limit_s)
 
 
 class Errands:
@@ -26,7 +33,7 @@ class Errands:
     def start(self) -> None:
         """Begin; what fails is logged and done again at its next time."""
         settings = self._service.config.server
-        self._each(CUT_EACH_S, "cutting off", lambda: READINGS.cut_off(settings.read_limit_s))
+        self._each(CUT_EACH_S, "cutting off", lambda: READINGS.cut_off(_patience_s(settings)))
         self._each(self._service.config.grid.refresh_s, "grid", self._fetch_grid)
         threading.Thread(target=self._safely, args=("recalling nodes", self._recall), daemon=True).start()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from vispa_green.access import Principal
 from vispa_green.codec import text_of
 from vispa_green.errors import LedgerBusy
 from vispa_green.model import Selection
+from vispa_green.printable import printable
+
+MOST_NAMES, LONGEST_NAME = 10, 100
 
 
 class Looks:
@@ -44,13 +48,26 @@ def is_privileged(principal: Principal, whose: Selection | None) -> bool:
     """Say whether somebody asks for others' jobs, and may see them for what he is rather than as everybody may."""
     if principal.sees_all or not (principal.roles or principal.accounts):
         return False
-    return whose is None or whose.users != (principal.user,)
+    own = whose is not None and whose.users == (principal.user,) and set(whose.uids) <= {principal.uid}
+    return not own
 
 
 def _whose(selection: Selection | None) -> dict[str, list[str]]:
     """Return whom a question is about; nobody named is everybody."""
     if selection is None:
         return {}
-    keys = [f"{key.cluster}/{key.job_id}" for key in selection.keys[:10]]
-    told = {"users": selection.users, "accounts": selection.accounts, "jobs": (*selection.job_ids[:10], *keys)}
-    return {name: list(values) for name, values in told.items() if values}
+    keys = tuple(f"{key.cluster}/{key.job_id}" for key in selection.keys)
+    uids = tuple(map(str, selection.uids))
+    told = {
+        "users": selection.users,
+        "uids": uids,
+        "accounts": selection.accounts,
+        "jobs": (*selection.job_ids, *keys),
+    }
+    return {name: _some(values) for name, values in told.items() if values}
+
+
+def _some(names: Sequence[str]) -> list[str]:
+    """Return the first names; nobody may fill a disk with a question."""
+    more = [f"and {len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []
+    return [*(printable(name)[:LONGEST_NAME] for name in names[:MOST_NAMES]), *more]

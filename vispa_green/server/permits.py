@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from vispa_green.access import narrowed
 from vispa_green.answers.tagging import names_of
 from vispa_green.calls import Call
-from vispa_green.errors import IntervalRefused, LedgerForbidden
+from vispa_green.errors import IntervalRefused, LedgerForbidden, Malformed
 from vispa_green.model import Instant, Move, Origin, ProjectTag, Promise, Selection, SpooledInterval, Visibility
 from vispa_green.server.admission import Guest
 from vispa_green.server.service import Service
@@ -24,6 +24,9 @@ OF_NODES = frozenset({"energy/balance", "energy/node_energy"})
 """What tells of whole nodes, and so of whoever computes there: for those who may see all of them."""
 AHEAD = timedelta(minutes=5)
 """So far a node's clock may be wrong."""
+LONGEST_SPAN = timedelta(days=5 * 366)
+LONGEST_DELIVERY = timedelta(days=366)
+"""Of all intervals of a batch together: each quarter-hour is a row. Agents cut theirs at quarter-hours."""
 
 Arguments = dict[str, Any]
 
@@ -37,6 +40,7 @@ def permitted(service: Service, guest: Guest, call: Call, arguments: Arguments, 
             raise _refusal(guest, call)
         return arguments
     if call.name in OPEN:
+        _check_span(arguments)
         return arguments
     if guest.node and not guest.principal.user:
         raise _refusal(guest, call)
@@ -45,6 +49,13 @@ def permitted(service: Service, guest: Guest, call: Call, arguments: Arguments, 
     if guest.is_admin or (call.name in OF_NODES and guest.principal.is_unlimited):
         return arguments
     raise _refusal(guest, call)
+
+
+def _check_span(arguments: Arguments) -> None:
+    """Raise `Malformed` for a span that would be looked through quarter-hour by quarter-hour without an end."""
+    start, end = arguments.get("start"), arguments.get("end")
+    if isinstance(start, datetime) and isinstance(end, datetime) and end - start > LONGEST_SPAN:
+        raise Malformed(f"a span has at most {LONGEST_SPAN.days} days")
 
 
 def _delivered(service: Service, guest: Guest, arguments: Arguments, at: Instant) -> Arguments:
@@ -77,6 +88,9 @@ def checked_intervals(intervals: Sequence[SpooledInterval], node: str, at: Insta
             raise IntervalRefused(item.sequence, "it ends in the future")
         if item.sequence < 1:
             raise IntervalRefused(item.sequence, "no spool counts so")
+    if sum((item.interval.end - item.interval.start for item in intervals), timedelta(0)) > LONGEST_DELIVERY:
+        alone = intervals[0].sequence if len(intervals) == 1 else None
+        raise IntervalRefused(alone, f"it lasts longer than {LONGEST_DELIVERY.days} days")
     return intervals
 
 

@@ -40,6 +40,11 @@ class Readings:
                 if connection.sock is sock:
                     del self._since_ns[key]
 
+    def __len__(self) -> int:
+        """Return how many there are."""
+        with self._turn:
+            return len(self._since_ns)
+
     def cut_off(self, limit_s: float) -> int:
         """End the connections that have been read from for too long; return how many."""
         before_ns = now().monotonic_ns - int(limit_s * 1e9)

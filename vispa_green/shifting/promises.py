@@ -158,6 +158,8 @@ def is_of(promise: Promise, account: JobAccount) -> bool:
     whole = (fact.display_id if fact else key.job_id).partition("_")[0].partition("+")[0]
     if promise.job_id not in {key.job_id, whole} or promise.cluster not in {"", key.cluster}:
         return False
+    if fact is not None and fact.user and fact.user != promise.user:
+        return False  # whoever promises something of another's job has promised nothing
     return key.submitted is None or abs(key.submitted - promise.submitted) <= SUBMITTING
 
 
