@@ -6,7 +6,8 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
-from vispa_green.errors import SpoolError
+from vispa_green.errors import LedgerError, SpoolError
+from vispa_green.ledgers import decides_itself
 from vispa_green.model import JobFact, JobId, Ledger, Move, Promise, QueueEntry, Selection
 from vispa_green.promise_spool import JobOwner, Notes, check_writable, collect, keep, own_notes
 from vispa_green.session import Session
@@ -14,9 +15,9 @@ from vispa_green.shifting.promises import SUBMITTING
 
 
 def keep_note(session: Session, note: Promise | Move) -> None:
-    """Keep a promise or a move in the user's own spool, and for the site where it names a drop directory.
+    """Keep a promise or a move in the user's own spool, and for the site: at its server, in its drop directory.
 
-    Raise `SpoolError` where one of the two cannot be; the other is written all the same.
+    Raise `SpoolError` where one of them cannot be; the others are written all the same.
     """
     trouble: list[str] = []
     for directory, is_own in ((session.promise_dir, True), (session.config.promises.spool_dir, False)):
@@ -26,8 +27,24 @@ def keep_note(session: Session, note: Promise | Move) -> None:
             keep(directory, note, create=is_own)
         except SpoolError as error:
             trouble.append(str(error))
+    if decides_itself(session.ledger_url, session.config.options("ledger")):
+        try:
+            _tell_server(session, note)
+        except LedgerError as error:
+            trouble.append(str(error))
     if trouble:
         raise SpoolError("; ".join(trouble))
+
+
+def _tell_server(session: Session, note: Promise | Move) -> None:
+    ledger = session.ledger()
+    try:
+        if isinstance(note, Promise):
+            ledger.promises.append(note)
+        else:
+            ledger.promises.append_moves((note,))
+    finally:
+        ledger.close()
 
 
 def own_promises(session: Session, job_ids: Collection[JobId] = ()) -> Notes:
