@@ -76,13 +76,15 @@ class HostSection:
 class AgentSection:
     """The agent's pace: a reading each ``interval_s``; a look for new and ended jobs each ``scan_s``, and at once
 
-    where the kernel tells that there are some; what was measured goes to the ledger each ``deliver_s``.
+    where the kernel tells that there are some; what was measured goes to the ledger each ``deliver_s``. What it
+    does not take within ``keep_days`` is lost.
     """
 
     interval_s: float = number(10.0, above=0, at_most=60)
     scan_s: float = number(1.0, above=0, at_most=5)
     deliver_s: float = number(20.0, above=0, at_most=600)
     spool_dir: Path | None = place(None)
+    keep_days: int = whole(7, at_least=1, at_most=3650)
     trackers: tuple[str, ...] = words("cgroup_v1", "cgroup_v2", "process_environ")
 
 
@@ -188,7 +190,7 @@ class ServerSection:
     nodes: tuple[str, ...] = words()
     state_dir: Path | None = place(None)
     inbox: Path | None = place(None)
-    metrics_from: tuple[str, ...] = words("127.0.0.1", "::1")
+    metrics_from: tuple[str, ...] = words()
     threads: int = whole(16, at_least=2, at_most=256)
     most_bytes: int = whole(32 * 2**20, at_least=2**16, at_most=2**30)
     most_a_minute: int = whole(600, at_least=1)

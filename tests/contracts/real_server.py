@@ -38,7 +38,9 @@ for line in sys.stdin:
     pid = os.fork()
     if pid == 0:
         os.setsid(), signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        config, out = line.rstrip().split(chr(9))
+        config, out, slurm = line.rstrip(chr(10)).split(chr(9))
+        if slurm:
+            os.environ["PATH"] = slurm + ":" + os.environ["PATH"]
         log = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0), os.dup2(log, 1), os.dup2(log, 2)
         sys.argv = ["vispa-green"]
@@ -77,15 +79,15 @@ class RealServer:
         return answers(self.port)
 
 
-def configuration(directory: Path, port: int, *, more: str = "", server: str = "") -> str:
-    """Return the configuration of a server that knows no Slurm and no grid service."""
+def configuration(directory: Path, port: int, *, more: str = "", server: str = "", knows_slurm: bool = False) -> str:
+    """Return the configuration of a server that knows no grid service."""
     return f"""
         [cluster]
         name = "lab"
         [ledger]
         url = "sqlite://{directory}/account/ledger.sqlite"
         [slurm]
-        enabled = false
+        enabled = {str(knows_slurm).lower()}
         [grid]
         providers = []
         [server]
@@ -102,8 +104,9 @@ def served(
     server: str = 'credentials = ["peer", "token"]\nmost_a_minute = 1000000',
     more: str = "",
     tokens: Sequence[str] = (),
+    slurm: Path | None = None,
 ) -> Iterator[RealServer]:
-    """Yield a server over an empty SQLite ledger, in a directory of its own."""
+    """Yield a server over an empty SQLite ledger, in a directory of its own; ``slurm`` has Slurm's programs."""
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="vgs-") as short:  # a socket's path has 107 characters
         directory = Path(short)
         lines = [f"{who} {secret_of(directory, who)}\n" for who in tokens]
@@ -113,16 +116,29 @@ def served(
         port = free_port()
         file = directory / "server.toml"
         tables = f'{more}\n[credentials.token]\nfile = "{directory}/tokens"\n'
-        file.write_text(configuration(directory, port, more=tables, server=server))
-        pid = _forked(file, directory / "server.out")
+        file.write_text(configuration(directory, port, more=tables, server=server, knows_slurm=slurm is not None))
+        pid = _forked(file, directory / "server.out", slurm)
+        running = RealServer(directory, port, pid)
         try:
-            until = time.monotonic() + STARTED_WITHIN_S  # noqa: TID251 - the test's own patience
-            while not answers(port):
-                assert time.monotonic() < until, (directory / "server.out").read_text()  # noqa: TID251
-                time.sleep(0.02)
-            yield RealServer(directory, port, pid)
+            _wait_for(running)
+            yield running
         finally:
-            _ended(pid)
+            for one in (directory / "pids").read_text().split():
+                _ended(int(one))
+
+
+def restarted(server: RealServer) -> int:
+    """Start a server again that was killed; return its pid."""
+    pid = _forked(server.directory / "server.toml", server.directory / "server.out")
+    _wait_for(server)
+    return pid
+
+
+def _wait_for(server: RealServer) -> None:
+    until = time.monotonic() + STARTED_WITHIN_S  # noqa: TID251 - the test's own patience
+    while not server.alive():
+        assert time.monotonic() < until, server.log  # noqa: TID251
+        time.sleep(0.02)
 
 
 def secret_of(directory: Path, who: str) -> str:
@@ -171,13 +187,16 @@ def _maker() -> subprocess.Popen[str]:
     return maker
 
 
-def _forked(config: Path, out: Path) -> int:
+def _forked(config: Path, out: Path, slurm: Path | None = None) -> int:
     maker = _maker()
     assert maker.stdin is not None
     assert maker.stdout is not None
-    maker.stdin.write(f"{config}\t{out}\n")
+    maker.stdin.write(f"{config}\t{out}\t{slurm or ''}\n")
     maker.stdin.flush()
-    return int(maker.stdout.readline())
+    pid = int(maker.stdout.readline())
+    with (config.parent / "pids").open("a") as pids:
+        pids.write(f"{pid}\n")
+    return pid
 
 
 def _ended(pid: int) -> None:

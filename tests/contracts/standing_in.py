@@ -87,7 +87,11 @@ def stand_in_of(name: str) -> Maker:
 
 def ledgers() -> tuple[str, ...]:
     """Return the kinds of ledgers that can be asked; one that only takes has tests of its own."""
-    return tuple(name for name in LEDGERS.names() if _file_of(name) is None or hasattr(stand_in_of(name), "healthy"))
+    return tuple(
+        name
+        for name in LEDGERS.names()
+        if _file_of(name) is None or not getattr(stand_in_of(name), "TAKES_ONLY", False)
+    )
 
 
 def over_ledgers(most: int, **drawn: SearchStrategy[Any]) -> Callable[[Callable[..., None]], Callable[[str], None]]:

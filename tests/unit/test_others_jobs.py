@@ -15,6 +15,7 @@ import pytest
 from lab.privilege import AS_NOBODY
 from lab.story import Story
 
+from tests.contracts.real_server import RealServer, served
 from vispa_green.ledgers import open_ledger
 from vispa_green.model import Component, JobFact, Promise, Quantity
 
@@ -50,11 +51,39 @@ def open_place() -> Iterator[Path]:
         yield place
 
 
+class ServedStory(Story):
+    """The same, kept by a real server; its configuration is that of whoever asks."""
+
+    def __init__(self, directory: Path, server: RealServer) -> None:
+        self._server = server
+        super().__init__(directory, cluster="lab")
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self._server.socket}"
+
+
 @pytest.fixture
 def told(open_place: Path) -> Story:
-    """Jobs of nobody's, of root's and of a third user's, all green; others' jobs are private."""
+    """The story in a file, which its group may read."""
     story = Story(open_place)
     (open_place / "ledger.sqlite").chmod(0o644)
+    return tell(story)
+
+
+@pytest.fixture(params=["file", "server"])
+def kept(request: pytest.FixtureRequest, open_place: Path) -> Iterator[Story]:
+    """The story in a file, and at a server that tells everybody his own only."""
+    if request.param == "file":
+        yield request.getfixturevalue("told")
+        return
+    with served(more='[access]\nothers = "never"') as server:
+        server.directory.chmod(0o755)
+        yield tell(ServedStory(open_place, server))
+
+
+def tell(story: Story) -> Story:
+    """Tell of jobs of nobody's, of root's and of a third user's, all green; others' jobs are private."""
     for job, uid, energy_j in (("1", NOBODY_UID, 100), ("777", OTHER_UID, 777), ("888", UNTOLD_UID, 888)):
         story.interval(START, 3600, {Component.CPU: {job: (energy_j * 10**6, 0)}}, uid=uid, node=f"n{uid}")
     story.facts(
@@ -103,8 +132,8 @@ def words_of(done: object) -> str:
 
 
 @pytest.mark.parametrize("asked", QUESTIONS, ids=" ".join)
-def test_nothing_of_others_is_told(told: Story, asked: Sequence[str]) -> None:
-    done = told.run(*asked, before=AS_NOBODY)
+def test_nothing_of_others_is_told(kept: Story, asked: Sequence[str]) -> None:
+    done = kept.run(*asked, before=AS_NOBODY)
     said = words_of(done)
     assert "Traceback" not in said
     named = {word for argument in asked for word in argument.split(",")}
@@ -113,18 +142,18 @@ def test_nothing_of_others_is_told(told: Story, asked: Sequence[str]) -> None:
     assert "777000000" not in said
 
 
-def test_his_own_is_told(told: Story) -> None:
+def test_his_own_is_told(kept: Story) -> None:
     for asked in (("energy", "-a", *SPAN), ("energy", *SPAN), ("energy", "-j", "1,777"), ("green", "-a")):
-        assert re.search(r"^(1 |job 1,)", told.run(*asked, before=AS_NOBODY).stdout, re.MULTILINE)
-    (row,) = json.loads(told.run("energy", "-a", "--by", "user", "--json", *SPAN, before=AS_NOBODY).stdout)["totals"]
+        assert re.search(r"^(1 |job 1,)", kept.run(*asked, before=AS_NOBODY).stdout, re.MULTILINE)
+    (row,) = json.loads(kept.run("energy", "-a", "--by", "user", "--json", *SPAN, before=AS_NOBODY).stdout)["totals"]
     assert (row["user"], row["energy_uj"], row["jobs"]) == ("nobody", 100_000_000, 1)
-    (green,) = json.loads(told.run("green", "-a", "--json", before=AS_NOBODY).stdout)["jobs"]
+    (green,) = json.loads(kept.run("green", "-a", "--json", before=AS_NOBODY).stdout)["jobs"]
     assert (green["job_id"], green["energy_uj"]) == ("1", 100_000_000)
 
 
-def test_the_page_of_an_ordinary_user_names_no_job_of_others(told: Story) -> None:
-    page = told.directory / "page.html"
-    done = told.run("report", "page", "--out", str(page), *SPAN, before=AS_NOBODY)
+def test_the_page_of_an_ordinary_user_names_no_job_of_others(kept: Story) -> None:
+    page = kept.directory / "page.html"
+    done = kept.run("report", "page", "--out", str(page), *SPAN, before=AS_NOBODY)
     assert done.returncode == 0, done.stderr
     said = re.sub(r"<svg.*?</svg>", "", page.read_text(), flags=re.DOTALL)
     assert "my-fit" in said
@@ -136,15 +165,15 @@ def test_the_page_of_an_ordinary_user_names_no_job_of_others(told: Story) -> Non
     assert not re.search(r">(777|888)<", said)
 
 
-def test_root_sees_everybody(told: Story) -> None:
-    everybody = told.run("energy", "-a", "-l", *SPAN).stdout
+def test_root_sees_everybody(kept: Story) -> None:
+    everybody = kept.run("energy", "-a", "-l", *SPAN).stdout
     assert [line.split()[0] for line in everybody.splitlines()[2:5]] == ["1", "777", "888"]
-    rows = json.loads(told.run("energy", "-a", "--by", "user", "--json", *SPAN).stdout)["totals"]
+    rows = json.loads(kept.run("energy", "-a", "--by", "user", "--json", *SPAN).stdout)["totals"]
     assert {row["user"]: row["energy_uj"] for row in rows} == {
         "nobody": 100_000_000, "root": 777_000_000, "54321": 888_000_000,
     }  # fmt: skip
-    assert {job["job_id"] for job in json.loads(told.run("green", "-a", "--json").stdout)["jobs"]} == {"1", "777"}
-    assert "777 J" in told.run("report", "weekly", "--week", "2026-W47", "--user", "root").stdout
+    assert {job["job_id"] for job in json.loads(kept.run("green", "-a", "--json").stdout)["jobs"]} == {"1", "777"}
+    assert "777 J" in kept.run("report", "weekly", "--week", "2026-W47", "--user", "root").stdout
 
 
 def users_seen(told: Story, path: Path) -> set[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from vispa_green.agent.loop import Agent, Pace
 from vispa_green.agent.sampling import NodeReader, find_meters
 from vispa_green.agent.spool import Spool
@@ -56,4 +58,5 @@ def assemble(session: Session, bindings: list[BindingSource]) -> Agent:
         Spool(session.spool_dir, host.name),
         lambda: session.ledger(create=True),
         session.config.cluster.name,
+        keeps=timedelta(days=session.config.agent.keep_days),
     )

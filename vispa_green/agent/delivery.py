@@ -1,19 +1,24 @@
 """From the spool to the ledger, in a thread of its own: a ledger that is locked or away delays no look.
 
 An interval that the ledger refuses is set aside, and those behind it go on; where the ledger itself does not
-work, everything waits and it is asked again some seconds later.
+work, everything waits and it is asked again some seconds later. A server is asked at moments that chance draws,
+each time from a longer span, so that a thousand nodes do not come back to it at once; what waits for longer than
+the spool keeps becomes gaps.
 """
 
 from __future__ import annotations
 
 import logging
+import random
 import threading
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 from typing import Self
 
 from vispa_green.agent.spool import Spool
-from vispa_green.errors import IntervalRefused, VispaGreenError
+from vispa_green.errors import IntervalRefused, LedgerBusy, VispaGreenError
 from vispa_green.model import Instant, Ledger, Origin, SpooledInterval
 
 log = logging.getLogger(__name__)
@@ -22,7 +27,8 @@ BATCH = 500
 AT_HAND = 32
 """So many of the newest intervals are kept in memory, which saves reading them back."""
 
-RETRY_NS = 5_000_000_000
+RETRY_S, LONGEST_RETRY_S = 5.0, 300.0
+SHORTENED_EACH_NS = 3600 * 1_000_000_000
 LAST_WORD_S = 5.0
 """So long an agent that ends waits for its ledger; what is not delivered by then waits in the spool."""
 
@@ -30,7 +36,16 @@ LAST_WORD_S = 5.0
 class Delivery:
     """Hands what waits to the ledger, in the thread of its caller; `fresh` may be called from another."""
 
-    def __init__(self, spool: Spool, open_ledger: Callable[[], Ledger], cluster: str) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        open_ledger: Callable[[], Ledger],
+        cluster: str,
+        *,
+        keeps: timedelta = timedelta(days=7),
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._keeps, self._draw, self._failures, self._shorten_at_ns = keeps, draw, 0, 0
         self._spool, self._open_ledger, self._cluster = spool, open_ledger, cluster
         self._ledger: Ledger | None = None
         self._opened_by = 0
@@ -58,14 +73,37 @@ class Delivery:
             while batch := self._next():
                 committed += self._hand_over(batch, at)
         except VispaGreenError as error:
-            self._not_before_ns = at.monotonic_ns + RETRY_NS
+            self._not_before_ns = at.monotonic_ns + int(self._patience_s(error) * 1e9)
             if str(error) != self._trouble:
                 log.warning("%s; intervals wait in the spool until it works again", error)
             self._trouble = str(error)
             self.close()
+            self._shorten(at)
         else:
-            self._trouble = ""
+            self._trouble, self._failures = "", 0
         return committed
+
+    def first_s(self, every_s: float) -> float:
+        """Return when this node begins to deliver: the nodes of a cluster are spread over the span by their names."""
+        return every_s * zlib.crc32(self._spool.node.encode()) / 2**32
+
+    def _patience_s(self, error: VispaGreenError) -> float:
+        """Return how long a ledger is left alone: one of our own some seconds, a server as it wishes and more."""
+        if not isinstance(error, LedgerBusy):
+            return RETRY_S
+        self._failures = min(self._failures + 1, 10)
+        longest_s: float = min(LONGEST_RETRY_S, RETRY_S * 2**self._failures)
+        return (error.retry_after_s or 0.0) + self._draw() * longest_s
+
+    def _shorten(self, at: Instant) -> None:
+        """Let what waits for longer than it is kept become gaps, once an hour."""
+        if at.monotonic_ns < self._shorten_at_ns:
+            return
+        self._shorten_at_ns = at.monotonic_ns + SHORTENED_EACH_NS
+        if self._spool.shorten(at.utc - self._keeps):
+            with self._turn:
+                self._at_hand.clear()
+                self._complete = False
 
     def close(self) -> None:
         """Release the ledger, if it was opened in this thread: a connection belongs to one."""
@@ -142,8 +180,10 @@ class DeliveryThread:
             log.warning("the ledger gives no answer: what is not delivered waits in the spool for the next start")
 
     def _run(self) -> None:
-        while not self._stopped.wait(self._every_s):
+        wait_s = self._delivery.first_s(self._every_s)
+        while not self._stopped.wait(wait_s):
             self._once(now_or_never=False)
+            wait_s = self._every_s
         self._once(now_or_never=True)
         self._delivery.close()
 

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -30,7 +31,7 @@ from vispa_green.config import Config, SlurmSection
 from vispa_green.energy.jobs import JobEnergy
 from vispa_green.errors import ConfigError, SpoolError, VispaGreenError
 from vispa_green.host import state_directory, user_name
-from vispa_green.model import Binding, Instant, JobFact, JobId
+from vispa_green.model import Binding, Instant, JobFact, JobId, Ledger, Origin
 from vispa_green.session import Session, open_session
 from vispa_green.units import UJ_PER_WH
 
@@ -220,6 +221,13 @@ def cost_of(session: Session, job_id: JobId) -> JobEnergy | None:
     return rows[0] if rows else None
 
 
+def _try_writing(ledger: Ledger, origin: Origin, now: datetime) -> None:
+    """Write nothing, to every book that will be written to: raise `LedgerError` where something could not be."""
+    ledger.promises.append_moves(())
+    ledger.energy.append(origin, (), now)
+    ledger.facts.append(origin.cluster, (), now)
+
+
 def _opened(session: Session, job_id: JobId) -> tuple[Session, Spool]:
     """Return the first place whose spool and ledger take something, with the spool opened."""
     trouble = ""
@@ -232,7 +240,7 @@ def _opened(session: Session, job_id: JobId) -> tuple[Session, Spool]:
             continue
         try:
             with closing(at.ledger(create=True)) as ledger:
-                ledger.promises.append_moves(())  # nothing, but only where something could be written
+                _try_writing(ledger, Origin(at.config.cluster.name, spool.spool_id), at.now.utc)
         except VispaGreenError as error:
             spool.remove_if_empty()
             spool.close()

@@ -39,9 +39,11 @@ class Agent:
         spool: Spool,
         open_ledger: Callable[[], Ledger],
         cluster: str,
+        *,
+        keeps: timedelta = timedelta(days=7),
     ) -> None:
         self._reader, self._watch, self._accountant, self._spool = reader, watch, accountant, spool
-        self.delivery = Delivery(spool, open_ledger, cluster)
+        self.delivery = Delivery(spool, open_ledger, cluster, keeps=keeps)
         self._failures = Failures()
         self._last: NodePass | None = None
         self._unkept_for = ""

@@ -15,16 +15,21 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 
 from vispa_green.agent import spool_file, wire
 from vispa_green.agent.salvage import salvage
 from vispa_green.energy.accounting import Baseline
 from vispa_green.errors import SpoolDamaged, SpoolError
-from vispa_green.model import Instant, NodeInterval, Quality, SpooledInterval
+from vispa_green.model import QUARTER, Instant, NodeInterval, Quality, SpooledInterval
+from vispa_green.numbers import whole_number
 
 log = logging.getLogger(__name__)
 
+QUARTER_US = QUARTER // timedelta(microseconds=1)
+WAITED = "the ledger was away for longer than the spool keeps"
 LOST = "the spool was lost, and with it what it held"
 
 
@@ -32,7 +37,7 @@ class Spool:
     """One node's spool; one agent at a time may hold it, and the threads of that agent take turns."""
 
     def __init__(self, directory: Path, node: str) -> None:
-        self._directory, self._node = directory, node
+        self._directory, self.node = directory, node
         self._path, self._mark = directory / f"{node}.sqlite", directory / f"{node}.mark"
         self._turn = threading.RLock()
         spool_file.make_directory(directory)
@@ -125,10 +130,44 @@ class Spool:
             if end_us is not None:
                 spool_file.write_private(self._mark, f"{end_us}\n")
 
+    def shorten(self, before: datetime) -> int:
+        """Let what ended before, and was never delivered, become gaps of a quarter-hour; return how many were lost.
+
+        So a ledger that is away for long costs what was measured, but no disk, and no time goes missing.
+        """
+        query = "SELECT sequence, start_us, end_us, interval FROM outbox WHERE end_us <= ? ORDER BY sequence"
+        with self._turn, self._trouble(), self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            rows = self._db.execute(query, (wire.us(before),)).fetchall()
+            lost = sum(self._merge(list(group)) for _, group in groupby(rows, key=lambda row: row[1] // QUARTER_US))
+            spool_file.remember(self._db, "dropped", str(self._dropped() + lost))
+        if lost:
+            log.warning("%s: %d intervals waited too long for the ledger and are gaps now", self._path, lost)
+        return lost
+
+    def dropped(self) -> int:
+        """Return how many intervals were given up because the ledger was away for too long."""
+        with self._turn, self._trouble():
+            return self._dropped()
+
+    def _dropped(self) -> int:
+        return whole_number(spool_file.recall(self._db, "dropped") or "0") or 0
+
+    def _merge(self, rows: list[tuple[int, int, int, str]]) -> int:
+        """Put one gap in the place of intervals that follow each other; return how many had said more."""
+        sequence, start_us, end_us = rows[-1][0], rows[0][1], rows[-1][2]
+        text = wire.interval_text(wire.lost_time(self.node, start_us, end_us, WAITED))
+        if len(rows) == 1 and rows[0][3] == text:
+            return 0
+        self._db.execute("DELETE FROM outbox WHERE sequence >= ? AND sequence < ?", (rows[0][0], sequence))
+        values = (start_us, text, sequence)
+        self._db.execute("UPDATE outbox SET start_us = ?, interval = ? WHERE sequence = ?", values)
+        return sum(WAITED not in row[3] for row in rows)
+
     def remove_if_empty(self) -> None:
         """Remove the spool's files if all is delivered: for a spool that will never be used again."""
         if self.backlog() == 0:
-            for path in self._directory.glob(f"{self._node}.*"):
+            for path in self._directory.glob(f"{self.node}.*"):
                 path.unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -151,7 +190,7 @@ class Spool:
             return wire.read_interval(text)
         except SpoolDamaged as error:
             self._set_aside(sequence, "interval", text, str(error))
-        gap = wire.lost_time(self._node, start_us, end_us)
+        gap = wire.lost_time(self.node, start_us, end_us)
         with self._trouble():
             self._db.execute("UPDATE outbox SET interval = ? WHERE sequence = ?", (wire.interval_text(gap), sequence))
         return gap
@@ -186,7 +225,7 @@ class Spool:
         self.spool_id = spool_file.identity(self._db)
 
     def _salvaged(self, reason: str) -> sqlite3.Connection:
-        fresh, damaged = salvage(self._path, self._node, spool_file.read_mark(self._mark), reason)
+        fresh, damaged = salvage(self._path, self.node, spool_file.read_mark(self._mark), reason)
         log.warning("%s: %s; what could be read goes on, the damaged file is %s", self._path, reason, damaged)
         return fresh
 

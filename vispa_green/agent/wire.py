@@ -96,10 +96,11 @@ def read_baseline(text: str) -> Baseline:
     return _read(text, build)
 
 
-def lost_time(node: str, start_us: int, end_us: int) -> NodeInterval:
+def lost_time(
+    node: str, start_us: int, end_us: int, reason: str = "its record in the spool was damaged"
+) -> NodeInterval:
     """Return a time, in µs since 1970, of which nothing is known any more."""
     duration_us = max(0, end_us - start_us)
-    reason = "its record in the spool was damaged"
     return NodeInterval(node, "", moment(start_us), moment(end_us), duration_us, Quality.GAP, (), (), reason)
 
 

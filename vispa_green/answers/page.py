@@ -11,7 +11,8 @@ from vispa_green.answers.green import GreenAnswer, green_of
 from vispa_green.answers.jobs import JobChoice, jobs, open_account
 from vispa_green.energy.carbon import GridSignal
 from vispa_green.energy.jobs import JobEnergy
-from vispa_green.model import BalanceRow, JobPosting, NodeEnergy, Quantity, Selection
+from vispa_green.errors import LedgerForbidden
+from vispa_green.model import BalanceRow, JobPosting, Ledger, NodeEnergy, Quantity, Selection
 from vispa_green.session import Session
 from vispa_green.shifting.promises import last_planned
 
@@ -45,14 +46,24 @@ def cluster(session: Session, start: datetime, end: datetime) -> ClusterAnswer:
             if (values := ledger.grid.values(quantity, start, end))
         }
         postings = tuple(ledger.energy.postings(selection))
-        energies = tuple(ledger.energy.node_energy(start, end))
-        balance = tuple(ledger.energy.balance())
+        energies, balance, hidden = _of_nodes(ledger, start, end)
     finally:
         ledger.close()
     return ClusterAnswer(
         start, end, answer.rows, postings, energies, signals.get(Quantity.CARBON_INTENSITY),
-        signals.get(Quantity.RENEWABLE_SHARE), _green(session, start, end), balance, (*answer.warnings, *warnings),
+        signals.get(Quantity.RENEWABLE_SHARE), _green(session, start, end), balance,
+        (*answer.warnings, *warnings, *hidden),
     )  # fmt: skip
+
+
+def _of_nodes(
+    ledger: Ledger, start: datetime, end: datetime
+) -> tuple[tuple[NodeEnergy, ...], tuple[BalanceRow, ...], tuple[str, ...]]:
+    """Return what whole nodes used; nothing, and why, where a server does not tell that to whoever asks."""
+    try:
+        return tuple(ledger.energy.node_energy(start, end)), tuple(ledger.energy.balance()), ()
+    except LedgerForbidden as error:
+        return (), (), (f"what whole nodes used is left out: {error}",)
 
 
 def _green(session: Session, start: datetime, end: datetime) -> GreenAnswer:

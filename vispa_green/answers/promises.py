@@ -7,21 +7,22 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vispa_green.errors import SpoolError
-from vispa_green.model import Selection
+from vispa_green.errors import LedgerError, SpoolError
+from vispa_green.ledgers import decides_itself
+from vispa_green.model import Move, Promise, Selection
 from vispa_green.promise_spool import JobOwner, Notes, check_writable, collect, keep, own_notes
 from vispa_green.shifting.notes import SUBMITTING
 
 if TYPE_CHECKING:
-    from vispa_green.model import JobFact, JobId, Ledger, Move, Promise, QueueEntry
+    from vispa_green.model import JobFact, JobId, Ledger, QueueEntry
     from vispa_green.session import Session
     from vispa_green.shifting.notes import Note
 
 
 def keep_note(session: Session, note: Note) -> None:
-    """Keep a promise, a move or a tag in the user's own spool, and for the site where it names a drop directory.
+    """Keep a note in the user's own spool, and for the site: at its server, in its drop directory.
 
-    Raise `SpoolError` where one of the two cannot be; the other is written all the same.
+    Raise `SpoolError` where one of them cannot be; the others are written all the same.
     """
     trouble: list[str] = []
     for directory, is_own in ((session.promise_dir, True), (session.config.promises.spool_dir, False)):
@@ -31,8 +32,26 @@ def keep_note(session: Session, note: Note) -> None:
             keep(directory, note, create=is_own)
         except SpoolError as error:
             trouble.append(str(error))
+    if decides_itself(session.ledger_url, session.config.options("ledger")):
+        try:
+            _tell_server(session, note)
+        except LedgerError as error:
+            trouble.append(str(error))
     if trouble:
         raise SpoolError("; ".join(trouble))
+
+
+def _tell_server(session: Session, note: Note) -> None:
+    ledger = session.ledger()
+    try:
+        if isinstance(note, Promise):
+            ledger.promises.append(note)
+        elif isinstance(note, Move):
+            ledger.promises.append_moves((note,))
+        else:
+            ledger.projects.append((note,))
+    finally:
+        ledger.close()
 
 
 def own_promises(session: Session, job_ids: Collection[JobId] = ()) -> Notes:

@@ -70,6 +70,7 @@ def spool(session: Session) -> Iterator[Finding]:
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
             (waiting,) = connection.execute("SELECT count(*) FROM outbox").fetchone()
+            dropped = connection.execute("SELECT value FROM memory WHERE key = 'dropped'").fetchone()
             (set_aside,) = connection.execute("SELECT count(*) FROM quarantine").fetchone()
     except sqlite3.Error as error:
         yield Finding(Level.WARN, f"spool: {path} cannot be read ({error})", "ask as the agent's user")
@@ -77,6 +78,12 @@ def spool(session: Session) -> Iterator[Finding]:
     level = Level.WARN if waiting > BACKLOG_OF_AN_HOUR else Level.OK
     remedy = "the agent does not reach its ledger: look at its log" if level is Level.WARN else ""
     yield Finding(level, f"spool: {waiting} intervals wait in {path}", remedy)
+    if dropped is not None and dropped[0] != "0":
+        yield Finding(
+            Level.WARN,
+            f"spool: {dropped[0]} intervals waited too long for the ledger, their times are gaps",
+            "the ledger was away for longer than [agent] keep_days",
+        )
     if set_aside:
         yield Finding(
             Level.WARN,
@@ -130,5 +137,7 @@ def _who_may_read(session: Session) -> Iterator[Finding]:
 
 
 def _access(session: Session) -> str:
+    if not session.ledger_url.startswith("sqlite://"):
+        return "reachable"
     path = Path(session.ledger_url.removeprefix("sqlite://"))
     return "writable" if os.access(path, os.W_OK) else "readable (that is enough: only agents write)"

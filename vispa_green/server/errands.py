@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from vispa_green.answers.grid import FORESIGHT, known_of
 from vispa_green.config import ServerSection
+from vispa_green.server.inbox import InboxFolder
 from vispa_green.server.reading import READINGS
 from vispa_green.server.service import Service
 
@@ -35,6 +36,8 @@ class Errands:
         settings = self._service.config.server
         self._each(CUT_EACH_S, "cutting off", lambda: READINGS.cut_off(_patience_s(settings)))
         self._each(self._service.config.grid.refresh_s, "grid", self._fetch_grid)
+        if settings.inbox is not None:
+            self._each(INBOX_EACH_S, "inbox", InboxFolder(self._service, settings.inbox).empty)
         threading.Thread(target=self._safely, args=("recalling nodes", self._recall), daemon=True).start()
 
     def _each(self, seconds: float, what: str, errand: Callable[[], object]) -> None:
