@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup torch demo test test-full bench lint clean
+.PHONY: help setup torch demo test test-full deb bench lint clean
 
 export PYTHONPATH := deploy
 python := .venv/bin/python
@@ -27,7 +27,11 @@ test: setup torch  ## every test but the long ones
 	@$(pytest) -m "not full"
 
 test-full: setup torch  ## every test
+	@deploy/setup.sh full
 	@$(pytest)
+
+deb: setup  ## a Debian package with all it needs, into dist/
+	@deploy/deb/build.sh
 
 bench: setup  ## the benchmarks, one at a time, with their numbers
 	@$(python) -m pytest tests/benchmarks -s

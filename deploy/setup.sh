@@ -1,6 +1,7 @@
 #!/bin/bash
 # setup.sh - make this machine and this checkout able to run the tests and the demo.
 #   deploy/setup.sh system    Debian packages of deploy/debian-packages.txt, only those that are missing
+#   deploy/setup.sh full      those of deploy/debian-packages-full.txt besides
 #   deploy/setup.sh python    .venv with vispa-green[dev], only when pyproject.toml changed
 #   deploy/setup.sh torch     what the bundled jobs need besides: a CPU build of torch, where one can be had
 # Both return at once when there is nothing to do, so `make` runs them before everything else.
@@ -13,9 +14,9 @@ die() { echo "setup: $*" >&2; exit 1; }
 
 # ---- system ------------------------------------------------------------------------------------
 
-missing_packages() {
+missing_packages() { # the argument is a list of them
   local wanted
-  mapfile -t wanted < <(grep -Ev '^[[:space:]]*(#|$)' "$here/debian-packages.txt")
+  mapfile -t wanted < <(grep -Ev '^[[:space:]]*(#|$)' "$1")
   # dpkg-query fails when it does not know one of the names: what it prints about the others still counts
   comm -23 <(printf '%s\n' "${wanted[@]}" | sort) \
     <({ dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${wanted[@]}" 2>/dev/null || true; } |
@@ -40,11 +41,11 @@ install_packages() { # runs as root; the arguments are package names
   rm -f "$log"
 }
 
-setup_system() {
+setup_system() { # the arguments are the word it was asked for with, and the list of packages that it means
   command -v dpkg-query >/dev/null ||
-    die "this is no Debian; install what corresponds to deploy/debian-packages.txt, then run 'deploy/setup.sh python'"
+    die "this is no Debian; install what corresponds to deploy/$2, then run 'deploy/setup.sh python'"
   local missing
-  mapfile -t missing < <(missing_packages)
+  mapfile -t missing < <(missing_packages "$here/$2")
   [ ${#missing[@]} -gt 0 ] || return 0
   say "missing Debian packages: ${missing[*]}"
   if [ "$(id -u)" -eq 0 ]; then
@@ -52,10 +53,10 @@ setup_system() {
     install_packages "${missing[@]}"
   elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
     say "installing them with sudo (about half a minute; no service is started)"
-    sudo -n "$here/setup.sh" system
+    sudo -n "$here/setup.sh" "$1"
   else
     die "they need root; run this once as root, then repeat your command:
-  $here/setup.sh system"
+  $here/setup.sh $1"
   fi
 }
 
@@ -139,8 +140,9 @@ setup_torch() {
 }
 
 case "${1:-}" in
-  system) setup_system ;;
+  system) setup_system system debian-packages.txt ;;
+  full) setup_system full debian-packages-full.txt ;;
   python) setup_python ;;
   torch) setup_torch ;;
-  *) die "usage: deploy/setup.sh system | python | torch" ;;
+  *) die "usage: deploy/setup.sh system | full | python | torch" ;;
 esac
