@@ -193,7 +193,7 @@ class ServerSection:
     metrics_from: tuple[str, ...] = words()
     threads: int = whole(16, at_least=2, at_most=256)
     most_bytes: int = whole(32 * 2**20, at_least=2**16, at_most=2**30)
-    most_a_minute: int = whole(600, at_least=1)
+    most_a_minute: int = whole(3000, at_least=1)
     read_limit_s: float = number(20.0, above=0, at_most=600)
 
 

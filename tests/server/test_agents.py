@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from lab.hosttree import HostTree
 from lab.node import LabNode, configuration
 
 from tests.contracts.real_server import RealServer, me, restarted, served, token_file
-from tests.contracts.rows import START, interval
+from tests.contracts.rows import START, charged, interval
 from tests.contracts.standing_in import stand_in_of
 from vispa_green.errors import LedgerForbidden
 from vispa_green.ledgers import open_ledger
@@ -93,3 +94,18 @@ def test_with_munge_the_user_is_proven_and_the_node_has_to_be_where_it_is_known(
                 opened("n2")
             with pytest.raises(LedgerForbidden, match="only agents deliver"):
                 opened("")
+
+
+def test_a_batch_that_is_larger_than_any_body_arrives_in_parts() -> None:
+    """A node with many jobs that was cut off for long: 8 MB, of which the server takes five at most."""
+    minute, jobs = timedelta(minutes=1), {f"{number}": 1000 for number in range(400)}
+    items = [SpooledInterval(n + 1, charged(jobs, START + n * minute, minute)) for n in range(160)]
+    settings = 'credentials = ["token"]\nmost_bytes = 5000000'
+    with served(server=settings, tokens=["node:n1"]) as server:
+        ways = {"token": {"file": str(token_file(server.directory, "node:n1"))}}
+        url, tables = f"http://127.0.0.1:{server.port}", {"http": {"credential": "token"}}
+        with closing(open_ledger(url, tables=tables, credentials=ways, node="n1")) as ledger:
+            assert ledger.energy.append(Origin("lab", "s"), items, START) == 160
+            assert ledger.energy.append(Origin("lab", "s"), items, START) == 0
+        with closing(open_ledger(server.ledger_url)) as kept:
+            assert kept.energy.balance()[0].measured_uj == 160 * 400 * 1000
