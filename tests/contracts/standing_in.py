@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import SearchStrategy
 
@@ -85,13 +86,22 @@ def stand_in_of(name: str) -> Maker:
     return maker
 
 
-def ledgers() -> tuple[str, ...]:
-    """Return the kinds of ledgers that can be asked; one that only takes has tests of its own."""
-    return tuple(
+def ledgers() -> list[ParameterSet]:
+    """Return the kinds of ledgers that can be asked; one that only takes has tests of its own.
+
+    A stand-in that says ``ANOTHER_DOOR`` has the books of another kind behind a server that is started for each
+    test: its laws are run in full, and `tests/server` tries the server itself.
+    """
+    names = [
         name
         for name in LEDGERS.names()
         if _file_of(name) is None or not getattr(stand_in_of(name), "TAKES_ONLY", False)
-    )
+    ]
+    return [pytest.param(name, marks=pytest.mark.full if _is_another_door(name) else ()) for name in names]
+
+
+def _is_another_door(name: str) -> bool:
+    return _file_of(name) is not None and getattr(stand_in_of(name), "ANOTHER_DOOR", False)
 
 
 def over_ledgers(most: int, **drawn: SearchStrategy[Any]) -> Callable[[Callable[..., None]], Callable[[str], None]]:

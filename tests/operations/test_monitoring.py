@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from vispa_green.server.figures import FIGURES
+
 DEPLOY = Path(__file__).parents[2] / "deploy"
 RULES = DEPLOY / "prometheus/alerts.yml"
 DASHBOARDS = sorted((DEPLOY / "grafana").glob("*.json"))
@@ -79,7 +81,7 @@ def test_a_dashboard_asks_the_source_that_is_chosen_and_shows_no_two_panels_in_o
 def test_only_metrics_that_the_server_has_are_asked_for(path: Path) -> None:
     text = path.read_text()
     used = set(re.findall(r"\bvispa_green_\w+", text))
-    assert used <= set(EXPORTED)
+    assert used <= set(EXPORTED) <= {figure.name for figure in FIGURES}
     assert used
     labels = set(re.findall(r"by \((\w+)\) \(vispa_green", text))
     assert labels <= set().union(*EXPORTED.values())

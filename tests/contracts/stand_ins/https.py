@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.contracts.real_server import served, token_file
 from tests.contracts.standing_in import StandIn
 
-SLOW = True
+SLOW = ANOTHER_DOOR = True
 
 
 @contextmanager
