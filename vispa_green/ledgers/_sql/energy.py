@@ -6,13 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, tzinfo
 
-from vispa_green.ledgers._sqlite.codec import COMPONENTS, FACT_COLUMNS, QUALITIES, fact_of, us, utc
-from vispa_green.ledgers._sqlite.connection import Connection
-from vispa_green.ledgers._sqlite.selecting import charged, chosen
-from vispa_green.ledgers._sqlite.totals import made_totals
-from vispa_green.ledgers._sqlite.weighting import weighted_by_job
-from vispa_green.ledgers._sqlite.wide import joined, limbs
-from vispa_green.ledgers._sqlite.windows import Window, postings_of, sums_in
+from vispa_green.ledgers._sql.codec import COMPONENTS, FACT_COLUMNS, QUALITIES, fact_of, us, utc
+from vispa_green.ledgers._sql.connection import Connection
+from vispa_green.ledgers._sql.selecting import charged, chosen
+from vispa_green.ledgers._sql.totals import made_totals
+from vispa_green.ledgers._sql.weighting import weighted_by_job
+from vispa_green.ledgers._sql.windows import Window, postings_of, sums_in
 from vispa_green.model import (
     BalanceRow,
     Component,
@@ -32,70 +31,75 @@ from vispa_green.model import (
 )
 
 
-class SqliteEnergy:
-    """An `EnergyBook` in a SQLite file."""
+class SqlEnergy:
+    """An `EnergyBook` in a database."""
 
     def __init__(self, connection: Connection) -> None:
         self._db = connection
 
     def append(self, origin: Origin, intervals: Sequence[SpooledInterval], received: datetime) -> int:
         """Add what is not there yet, with its roll-ups, all or nothing; return how many were new."""
-        from vispa_green.ledgers._sqlite.writing import IntervalWriter  # who only asks need not wait for it
+        from vispa_green.ledgers._sql.writing import IntervalWriter  # who only asks need not wait for it
 
         with self._db.transaction() as database:
+            database.have_days({us(item.interval.end) for item in intervals})
             writer = IntervalWriter(database, origin, self._db.zone())
-            added = sum(writer.add(item, us(received)) for item in intervals)
+            fresh = writer.fresh(intervals)
+            for item in fresh:
+                writer.add(item, us(received))
             writer.finish()
-        return added
+        return len(fresh)
 
     def balance(self) -> list[BalanceRow]:
         """Return the sums by node and component; what jobs carry is summed from their own roll-up."""
-        # The jobs' part is summed by itself, so that a lost or doubled share would show here.
-        rows = self._db.read(
-            f"""
-            WITH charged AS (SELECT node_id, component, {limbs("busy_uj", "idle_uj")}
-                             FROM job_quarter GROUP BY node_id, component)
-            SELECT n.name, q.component, {limbs("q.measured_uj", "q.jobs_uj", "q.idle_uj", "q.system_uj")},
-                   q.contained, c.*
-            FROM node_quarter q JOIN node n ON n.id = q.node_id
-            LEFT JOIN charged c ON c.node_id = q.node_id AND c.component = q.component AND q.contained = 0
-            GROUP BY q.node_id, q.component, q.contained ORDER BY n.name, q.component
-            """
-        )
+        words = self._db.dialect
+        with self._db.snapshot():
+            # The jobs' part is summed by itself, so that a lost or doubled share would show here.
+            shares = self._db.read(
+                f"SELECT node_id, component, {words.sums('busy_uj', 'idle_uj')} FROM job_quarter"
+                " GROUP BY node_id, component"
+            )
+            rows = self._db.read(
+                "SELECT n.name, q.node_id, q.component, q.contained,"
+                f" {words.sums('q.measured_uj', 'q.jobs_uj', 'q.idle_uj', 'q.system_uj')}"
+                " FROM node_quarter q JOIN node n ON n.id = q.node_id"
+                " GROUP BY n.name, q.node_id, q.component, q.contained"
+            )
+        charged = {(node, component): sum(words.joined(values)) for node, component, *values in shares}
         found: dict[tuple[str, int], list[int]] = {}
-        for node, component, *values in rows:
-            posted, contained, shares = values[:8], values[8], values[11:]
-            measured, jobs, idle, system = joined(posted)
-            charged = jobs if contained else sum(joined(shares))
-            sums = found.setdefault((node, component), [0, 0, 0, 0])
-            for i, energy_uj in enumerate((measured, charged, idle, system)):
+        for name, node, component, contained, *values in sorted(rows):
+            measured, jobs, idle, system = words.joined(values)
+            carried = jobs if contained else charged.get((node, component), 0)
+            sums = found.setdefault((name, component), [0, 0, 0, 0])
+            for i, energy_uj in enumerate((measured, carried, idle, system)):
                 sums[i] += energy_uj
-        return [BalanceRow(node, COMPONENTS[component], *sums) for (node, component), sums in found.items()]
+        return [BalanceRow(name, COMPONENTS[component], *sums) for (name, component), sums in found.items()]
 
     def verify(self) -> list[str]:
         """Return every disagreement between rows and roll-ups as a sentence."""
-        from vispa_green.ledgers._sqlite import verifying
+        from vispa_green.ledgers._sql import verifying
 
         return verifying.disagreements(self._db)
 
     def prune(self, before: datetime) -> Pruned:
         """Take out the raw rows of whole quarter-hours that ended before."""
-        from vispa_green.ledgers._sqlite import pruning
+        from vispa_green.ledgers._sql import pruning
 
         return pruning.prune(self._db, before)
 
     def node_energy(self, start: datetime, end: datetime) -> Iterable[NodeEnergy]:
         """Yield what nodes measured in the intervals that overlap ``[start, end)``, in order of time."""
-        from vispa_green.ledgers._sqlite import pruning
+        from vispa_green.ledgers._sql import pruning
 
         yield from pruning.kept_quarters(self._db, start, end)
         rows = self._db.read(
-            """
+            f"""
             SELECT n.name, e.component, e.quality, i.start_us, i.end_us,
                    sum(e.measured_uj), sum(e.jobs_uj), sum(e.idle_uj), sum(e.system_uj)
-            FROM node_interval i JOIN energy_entry e ON e.interval_id = i.id JOIN node n ON n.id = i.node_id
+            FROM node_interval i JOIN energy_entry e ON {self._db.dialect.of_interval("e", us(start))}
+            JOIN node n ON n.id = i.node_id
             WHERE i.end_us > ? AND i.start_us < ? AND e.measured_uj IS NOT NULL AND e.contained = 0
-            GROUP BY i.id, e.component, e.quality ORDER BY i.start_us, n.name
+            GROUP BY i.id, i.start_us, i.end_us, n.name, e.component, e.quality ORDER BY i.start_us, n.name
             """,
             (us(start), us(end)),
         )
@@ -109,7 +113,8 @@ class SqliteEnergy:
 
     def jobs(self, selection: Selection, *, whole: bool = True) -> list[JobAccount]:
         """Return the selected jobs; with their whole runs, or only with what they were charged in the span."""
-        where, values = chosen(selection) if whole else charged(selection)
+        choose = chosen if whole else charged
+        where, values = choose(self._db.dialect, selection)
         fact_columns = ", ".join(f"j.{column}" for column in FACT_COLUMNS)
         rows = self._db.read(
             "SELECT j.id, j.first_us, j.last_us, c.name, j.job_id, j.submitted_us, j.uid, j.tasks, j.cpus_per_task,"
@@ -146,7 +151,7 @@ class SqliteEnergy:
             for (job, component, quality), (busy, idle) in sums_in(self._db, selection, window).items():
                 found[job].append(EnergySum(component, quality, busy, idle))
             return found
-        where, values = chosen(selection)
+        where, values = chosen(self._db.dialect, selection)
         rows = self._db.read(
             "SELECT t.job, t.component, t.quality, t.busy_uj, t.idle_uj FROM job j JOIN job_total t ON t.job = j.id"
             f" WHERE {where}",

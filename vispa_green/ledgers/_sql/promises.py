@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 
-from vispa_green.ledgers._sqlite.codec import move_of, move_text, promise_of, promise_text, us
-from vispa_green.ledgers._sqlite.connection import Connection, row_id
+from vispa_green.ledgers._sql.codec import move_of, move_text, promise_of, promise_text, us
+from vispa_green.ledgers._sql.connection import Connection, row_id
+from vispa_green.ledgers._sql.database import Database
 from vispa_green.model import Move, Promise, Selection
 
 
-class SqlitePromises:
-    """A `PromiseBook` in a SQLite file."""
+class SqlPromises:
+    """A `PromiseBook` in a database."""
 
     def __init__(self, connection: Connection) -> None:
         self._db = connection
@@ -34,7 +34,7 @@ class SqlitePromises:
         """Keep how planned starts were changed."""
         with self._db.transaction() as database:
             # Adds nothing, but is a write: BEGIN IMMEDIATE alone passes in a file that may only be read.
-            database.execute("INSERT INTO move (promise_id, moved_us, move) SELECT 0, 0, '' WHERE 0")
+            database.execute("INSERT INTO move (promise_id, moved_us, move) SELECT 0, 0, '' WHERE 1 = 0")
             write_moves(database, moves)
 
     def moves(self, selection: Selection) -> list[Move]:
@@ -47,17 +47,17 @@ class SqlitePromises:
         return [move_of(text) for (text,) in rows]
 
 
-def write_promise(database: sqlite3.Connection, promise: Promise) -> None:
+def write_promise(database: Database, promise: Promise) -> None:
     """Add a promise, within a transaction, unless its job has one."""
     database.execute(
-        "INSERT INTO promise (cluster_id, job_id, user, submitted_us, promise) VALUES (?,?,?,?,?)"
+        "INSERT INTO promise (cluster_id, job_id, \"user\", submitted_us, promise) VALUES (?,?,?,?,?)"
         " ON CONFLICT DO NOTHING",
         (row_id(database, "cluster", promise.cluster), promise.job_id, promise.user, us(promise.submitted),
          promise_text(promise)),
     )  # fmt: skip
 
 
-def write_moves(database: sqlite3.Connection, moves: Sequence[Move]) -> None:
+def write_moves(database: Database, moves: Sequence[Move]) -> None:
     """Add moves of promises that are known, within a transaction."""
     database.executemany(
         "INSERT INTO move (promise_id, moved_us, move) SELECT p.id, ?, ? FROM promise p"
@@ -68,12 +68,12 @@ def write_moves(database: sqlite3.Connection, moves: Sequence[Move]) -> None:
 
 
 def _chosen(selection: Selection) -> tuple[str, list[object]]:
-    clauses, values = ["1"], list[object]()
+    clauses, values = ["1 = 1"], list[object]()
     if selection.visible is not None:
-        clauses.append("p.user = ?")
+        clauses.append('p."user" = ?')
         values.append(selection.visible.user)
     if selection.users:
-        clauses.append(f"p.user IN ({_marks(selection.users)})")
+        clauses.append(f'p."user" IN ({_marks(selection.users)})')
         values += selection.users
     if selection.clusters:
         clauses.append(f"p.cluster_id IN (SELECT id FROM cluster WHERE name IN ({_marks(selection.clusters)}))")

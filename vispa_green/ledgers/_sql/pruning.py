@@ -5,31 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from vispa_green.ledgers._sqlite.codec import COMPONENTS, QUALITIES, QUARTER_US, us, utc
-from vispa_green.ledgers._sqlite.connection import Connection, remember
+from vispa_green.ledgers._sql.codec import COMPONENTS, QUALITIES, QUARTER_US, us, utc
+from vispa_green.ledgers._sql.connection import Connection, remember
 from vispa_green.model import NodeEnergy, Pruned
 
 
 def prune(connection: Connection, before: datetime) -> Pruned:
     """Take out the raw rows of whole quarter-hours that ended before a time, and the facts recorded before it.
 
-    The newest fact of a job stays with the job. Every spool remembers up to which number it was pruned, so
-    that a late second delivery is not taken for new.
+    The newest fact of a job stays with the job. Every spool remembers which numbers were delivered, so that
+    a late second delivery is not taken for new.
     """
     edge_us = us(before) // QUARTER_US * QUARTER_US
     with connection.transaction() as database:
+        database.hold_all()
         if edge_us <= int(connection.meta("pruned_us") or 0):
             return Pruned(0, 0)
         remember(database, "pruned_us", str(edge_us))
-        old = "(SELECT id FROM node_interval WHERE end_us <= ?)"
-        database.execute(
-            "UPDATE spool SET pruned_to = max(pruned_to, coalesce((SELECT max(sequence) FROM node_interval i"
-            " WHERE i.spool_id = spool.id AND i.end_us <= ?), -1))",
-            (edge_us,),
-        )
+        intervals = database.retire(edge_us)
         for table in ("job_share", "job_presence", "energy_entry"):
-            database.execute(f"DELETE FROM {table} WHERE interval_id IN {old}", (edge_us,))
-        intervals = database.execute("DELETE FROM node_interval WHERE end_us <= ?", (edge_us,)).rowcount
+            database.execute(f"DELETE FROM {table} WHERE {connection.dialect.ended}", (edge_us,))
+        intervals += database.execute("DELETE FROM node_interval WHERE end_us <= ?", (edge_us,)).rowcount
         facts = database.execute("DELETE FROM job_fact WHERE recorded_us <= ?", (edge_us,)).rowcount
     return Pruned(intervals, facts)
 

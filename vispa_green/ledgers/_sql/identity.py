@@ -8,10 +8,12 @@ there is none, it gets a row of its own, which becomes the right one when Slurm 
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from vispa_green.ledgers._sql.database import Database
 
 Owner = tuple[str, str, str, str]
 """A user (or ``uid:N``), an account, a partition and a project: what sums by owner are kept for."""
@@ -56,10 +58,25 @@ class JobRow:
 class Identities:
     """Finds or makes the rows of jobs within one transaction; what energy tells of them waits for `write`."""
 
-    def __init__(self, database: sqlite3.Connection) -> None:
+    def __init__(self, database: Database) -> None:
         self._db = database
         self._known: dict[tuple[int, str], list[JobRow]] = {}
         self._changed: dict[int, JobRow] = {}
+
+    def learn(self, cluster_id: int, numbers: Collection[str]) -> None:
+        """Read the rows of some numbers at once."""
+        unknown = sorted(number for number in set(numbers) if (cluster_id, number) not in self._known)
+        if not unknown:
+            return
+        self._known |= {(cluster_id, number): [] for number in unknown}
+        found = self._db.execute(
+            "SELECT job_id, state IS NOT NULL, start_us IS NOT NULL, end_us IS NOT NULL, id, submitted_us, latest_us,"
+            " uid, first_us, last_us, tasks, owner, account, partition, project FROM job"
+            f" WHERE job_id {self._db.dialect.texts} AND cluster_id = ? AND same_as IS NULL ORDER BY first_us, id",
+            (json.dumps(unknown), cluster_id),
+        )
+        for number, *values in found:
+            self._known[cluster_id, number].append(_row_of(values))
 
     def of_energy(self, cluster_id: int, job_id: str, submitted_us: int | None, uid: int | None,
                   start_us: int, end_us: int) -> JobRow:  # fmt: skip
@@ -117,19 +134,13 @@ class Identities:
         gone = {other.id for other in others}
         self._known[cluster_id, job_id] = [r for r in self._rows(cluster_id, job_id) if r.id not in gone]
         self._db.executemany(
-            "UPDATE job SET same_as = ?1 WHERE id = ?2 OR same_as = ?2", [(row.id, other) for other in gone]
+            "UPDATE job SET same_as = ? WHERE id = ? OR same_as = ?", [(row.id, other, other) for other in gone]
         )
 
     def _rows(self, cluster_id: int, job_id: str) -> list[JobRow]:
         key = cluster_id, job_id
         if key not in self._known:
-            found = self._db.execute(
-                "SELECT state IS NOT NULL, start_us IS NOT NULL, end_us IS NOT NULL, id, submitted_us, latest_us,"
-                " uid, first_us, last_us, tasks, owner, account, partition, project FROM job"
-                " WHERE job_id = ? AND cluster_id = ? AND same_as IS NULL ORDER BY first_us",
-                (job_id, cluster_id),
-            )
-            self._known[key] = [_row_of(row) for row in found]
+            self.learn(cluster_id, [job_id])
         return self._known[key]
 
     def _make(self, cluster_id: int, job_id: str, submitted_us: int | None, owner: str, uid: int | None,
@@ -153,7 +164,9 @@ class Identities:
 
     def _name(self, row: JobRow, submitted_us: int | None) -> JobRow:
         row.submitted_us = row.latest_us = submitted_us
-        self._db.execute("UPDATE job SET submitted_us = ?1, latest_us = ?1 WHERE id = ?2", (submitted_us, row.id))
+        self._db.execute(
+            "UPDATE job SET submitted_us = ?, latest_us = ? WHERE id = ?", (submitted_us, submitted_us, row.id)
+        )
         return row
 
     def _distrust(self, row: JobRow, uid: int) -> None:
@@ -162,9 +175,9 @@ class Identities:
             return
         row.uid, row.owner, row.told = uid, (f"uid:{uid}", "", "", ""), Told()
         self._db.execute(
-            "UPDATE job SET state = NULL, account = '', partition = '', project = '', uid = ?2, owner = ?3,"
-            " whole_id = job_id, shown_id = job_id WHERE id = ?1",
-            (row.id, uid, row.owner[0]),
+            "UPDATE job SET state = NULL, account = '', partition = '', project = '', uid = ?, owner = ?,"
+            " whole_id = job_id, shown_id = job_id WHERE id = ?",
+            (uid, row.owner[0], row.id),
         )
 
     def _widen(self, row: JobRow, start_us: int, end_us: int, uid: int | None) -> None:

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from vispa_green.ledgers._sqlite.codec import COMPONENTS, QUALITIES, QUARTER_US, us, utc
-from vispa_green.ledgers._sqlite.connection import Connection
-from vispa_green.ledgers._sqlite.selecting import charged
+from vispa_green.ledgers._sql.codec import COMPONENTS, QUALITIES, QUARTER_US, us, utc
+from vispa_green.ledgers._sql.connection import Connection
+from vispa_green.ledgers._sql.selecting import charged
 from vispa_green.model import Component, JobKey, JobPosting, Quality, Selection
 
 Sum = tuple[int, Component, Quality]
@@ -66,7 +66,7 @@ class Window:
 
 def sums_in(connection: Connection, selection: Selection, window: Window) -> dict[Sum, tuple[int, int]]:
     """Return busy and idle energy by job, component and quality within a window."""
-    where, values = charged(selection)
+    where, values = charged(connection.dialect, selection)
     found: defaultdict[Sum, list[int]] = defaultdict(lambda: [0, 0])
     rows = connection.read(
         "SELECT q.job, q.component, q.quality, sum(q.busy_uj), sum(q.idle_uj)"
@@ -148,7 +148,8 @@ def postings_of(connection: Connection, selection: Selection, window: Window) ->
 
     Where the raw rows were pruned, an interval is a quarter-hour.
     """
-    where, values = charged(selection)
+    words = connection.dialect
+    where, values = charged(words, selection)
     low = -(1 << 62) if window.start_us is None else window.start_us
     high = 1 << 62 if window.end_us is None else window.end_us
     pruned_us = int(connection.meta("pruned_us") or 0)
@@ -167,9 +168,9 @@ def postings_of(connection: Connection, selection: Selection, window: Window) ->
     rows = connection.read(
         f"{head} e.component, e.quality, i.start_us, i.end_us, s.busy_uj, s.idle_uj"
         " FROM job j JOIN cluster c ON c.id = j.cluster_id JOIN job a ON a.id = j.id OR a.same_as = j.id"
-        " JOIN job_share s ON s.job = a.id JOIN node_interval i ON i.id = s.interval_id"
+        f" JOIN job_share s ON s.job = a.id JOIN node_interval i ON {words.of_interval('s', max(low, pruned_us))}"
         " JOIN node n ON n.id = i.node_id"
-        " JOIN energy_entry e ON e.interval_id = s.interval_id AND e.device = s.device"
+        f" JOIN energy_entry e ON {words.of_interval('e', max(low, pruned_us))} AND e.device = s.device"
         f" WHERE {where} AND e.contained = 0 AND i.end_us > ? AND i.start_us < ? ORDER BY i.start_us",
         [*values, max(low, pruned_us), high],
     )

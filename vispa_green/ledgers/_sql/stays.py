@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 
-from vispa_green.ledgers._sqlite.codec import us
+from vispa_green.ledgers._sql.codec import us
+from vispa_green.ledgers._sql.database import Database
 from vispa_green.model import Component, EnergyEntry, NodeInterval, Quality
 
 HOLE_US = 60_000_000
@@ -35,7 +37,7 @@ _values = attrgetter(*_Stay.__slots__)
 class Stays:
     """Finds the stays that intervals continue; nothing is written before `write`."""
 
-    def __init__(self, database: sqlite3.Connection) -> None:
+    def __init__(self, database: Database) -> None:
         self._db = database
         self._known: dict[tuple[int, int], list[_Stay]] = {}
         self._changed: dict[tuple[int, int, int], _Stay] = {}
@@ -44,6 +46,7 @@ class Stays:
         """Add the presence of an interval's jobs; ``place`` is its node, its spool and its number there."""
         node_id, spool_id, sequence = place
         begin, end = us(interval.start), us(interval.end)
+        self.learn(jobs.values(), node_id)
         for seen in interval.jobs:
             watched_us = seen.present_us if interval.quality is Quality.MEASURED else 0
             stay = self._continued(jobs[seen.job_id], place, begin)
@@ -57,22 +60,30 @@ class Stays:
             stay.spool_id, stay.sequence = spool_id, sequence
             self._changed[jobs[seen.job_id], node_id, stay.start_us] = stay
 
+    def learn(self, jobs: Iterable[int], node_id: int) -> None:
+        """Read the stays of some jobs on a node at once."""
+        unknown = sorted(job for job in jobs if (job, node_id) not in self._known)
+        if not unknown:
+            return
+        self._known |= {(job, node_id): [] for job in unknown}
+        rows = self._db.execute(
+            f"SELECT job, {', '.join(_Stay.__slots__)} FROM job_stay"
+            f" WHERE job {self._db.dialect.numbers} AND node_id = ?",
+            (json.dumps(unknown), node_id),
+        )
+        for job, *values in rows:
+            self._known[job, node_id].append(_Stay(*values))
+
     def write(self) -> None:
         """Write the stays that are new or grew."""
-        self._db.executemany(
-            "INSERT INTO job_stay (job, node_id, start_us, end_us, present_us, metered_us, unwatched_us, cpu_ns,"
-            " reserved_us, spool_id, sequence) VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET"
-            " end_us = excluded.end_us, present_us = excluded.present_us, metered_us = excluded.metered_us,"
-            " unwatched_us = excluded.unwatched_us, cpu_ns = excluded.cpu_ns, reserved_us = excluded.reserved_us,"
-            " spool_id = excluded.spool_id, sequence = excluded.sequence",
-            [(*key[:2], *_values(stay)) for key, stay in sorted(self._changed.items(), key=itemgetter(0))],
-        )
+        rows = [(*key[:2], *_values(stay)) for key, stay in sorted(self._changed.items(), key=itemgetter(0))]
+        self._db.merge("job_stay", ("job", "node_id", "start_us"), _Stay.__slots__[1:], rows, adding=False)
         self._changed.clear()
 
     def _continued(self, job: int, place: tuple[int, int, int], begin: int) -> _Stay:
         """Return the stay that a time continues, or a new one that starts there."""
         node_id, spool_id, sequence = place
-        stays = self._stays(job, node_id)
+        stays = self._known[job, node_id]
         fitting = [
             stay
             for stay in stays
@@ -86,16 +97,6 @@ class Stays:
             stay = _Stay(begin, begin, 0, 0, 0, 0, None, spool_id, sequence)
             stays.append(stay)
         return stay
-
-    def _stays(self, job: int, node_id: int) -> list[_Stay]:
-        if (job, node_id) not in self._known:
-            rows = self._db.execute(
-                "SELECT start_us, end_us, present_us, metered_us, unwatched_us, cpu_ns, reserved_us, spool_id,"
-                " sequence FROM job_stay WHERE job = ? AND node_id = ?",
-                (job, node_id),
-            )
-            self._known[job, node_id] = [_Stay(*row) for row in rows]
-        return self._known[job, node_id]
 
 
 def is_metered(interval: NodeInterval, gpus: tuple[int, ...] | None) -> bool:

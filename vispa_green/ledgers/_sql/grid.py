@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from vispa_green.energy.carbon import GridSignal
-from vispa_green.ledgers._sqlite.codec import QUARTER_US, us, utc
-from vispa_green.ledgers._sqlite.connection import Connection, remember
+from vispa_green.ledgers._sql.codec import QUARTER_US, us, utc
+from vispa_green.ledgers._sql.connection import Connection, remember
+from vispa_green.ledgers._sql.database import Database
 from vispa_green.model import QUARTER, GridKind, GridValue, Quantity
 
 Series = tuple[Quantity, GridKind, str]
 
 
-class SqliteGrid:
-    """A `GridBook` in a SQLite file."""
+class SqlGrid:
+    """A `GridBook` in a database."""
 
     def __init__(self, connection: Connection) -> None:
         self._db = connection
@@ -24,6 +24,7 @@ class SqliteGrid:
     def append(self, values: Sequence[GridValue]) -> int:
         """Add the values that differ from the latest stored issue of the same time, kind and source."""
         with self._db.transaction() as database:
+            database.hold("grid")
             fresh = [value for value in values if _add(database, value)]
             touch_quarters(self._db, fresh)
         return len(fresh)
@@ -51,6 +52,7 @@ class SqliteGrid:
         if self._db.meta("grid_order") == order:
             return
         with self._db.transaction() as database:
+            database.hold("grid")
             remember(database, "grid_order", order)
             for quantity in Quantity:
                 _choose_best(self._db, quantity, -(1 << 40), 1 << 40)
@@ -60,7 +62,7 @@ class SqliteGrid:
         with self._db.transaction() as database:
             database.execute(
                 "INSERT INTO grid_asked (source, start_us, end_us, asked_us) VALUES (?,?,?,?)"
-                " ON CONFLICT DO UPDATE SET asked_us = excluded.asked_us",
+                " ON CONFLICT (source, start_us, end_us) DO UPDATE SET asked_us = excluded.asked_us",
                 (source, us(start), us(end), us(at)),
             )
             a_day_before = us(at) - 96 * QUARTER_US
@@ -81,12 +83,12 @@ def stored_values(connection: Connection, quantity: Quantity, start: datetime, e
         """
         SELECT kind, start_us, end_us, value, source, issued_us, fetched_us FROM grid_value
         WHERE id IN (SELECT max(id) FROM grid_value
-                     WHERE quantity = ?1 AND end_us > ?2 AND start_us < ?3 AND start_us > ?2 -
-                           (SELECT coalesce(max(longest_us), 0) FROM grid_steps WHERE quantity = ?1)
+                     WHERE quantity = ? AND end_us > ? AND start_us < ? AND start_us > ? -
+                           (SELECT coalesce(max(longest_us), 0) FROM grid_steps WHERE quantity = ?)
                      GROUP BY kind, source, start_us, end_us)
         ORDER BY start_us, id
         """,
-        (quantity, us(start), us(end)),
+        (quantity, us(start), us(end), us(start), quantity),
     )
     return [
         GridValue(quantity, GridKind(kind), utc(a), utc(b), value, source, utc(issued), utc(fetched))
@@ -110,30 +112,29 @@ def touch_quarters(connection: Connection, values: Iterable[GridValue]) -> None:
             mean, fraction = signal.known_part(begin, begin + QUARTER)
             if mean is not None:
                 rows.append((quantity, quarter, kind, source, mean, round(fraction * QUARTER_US)))
-        connection.database.executemany(
-            "INSERT INTO grid_quarter (quantity, quarter, kind, source, mean, known_us) VALUES (?,?,?,?,?,?)"
-            " ON CONFLICT DO UPDATE SET mean = excluded.mean, known_us = excluded.known_us",
-            rows,
-        )
+        key = ("quantity", "quarter", "kind", "source")
+        connection.database.merge("grid_quarter", key, ("mean", "known_us"), rows, adding=False)
         _choose_best(connection, quantity, min(quarters), max(quarters))
 
 
 def _choose_best(connection: Connection, quantity: Quantity, first: int, last: int) -> None:
     """Mark of each quarter-hour the value that counts: measured before forecast, then the site's order."""
+    order = [name for name in (connection.meta("grid_order") or "").split(",") if name]
+    places = "".join(f" WHEN ? THEN {place}" for place in range(len(order)))
+    place = f"CASE b.source{places} ELSE {len(order)} END," if order else ""
     connection.database.execute(
-        """
-        UPDATE grid_quarter SET is_best = (kind, source) = (
+        f"""
+        UPDATE grid_quarter SET is_best = CASE WHEN (kind, source) = (
             SELECT b.kind, b.source FROM grid_quarter b
             WHERE b.quantity = grid_quarter.quantity AND b.quarter = grid_quarter.quarter
-            ORDER BY b.kind = 'measured' DESC, instr(?1, ',' || b.source || ',') = 0,
-                     instr(?1, ',' || b.source || ','), b.source LIMIT 1)
-        WHERE quantity = ?2 AND quarter BETWEEN ?3 AND ?4
+            ORDER BY CASE b.kind WHEN 'measured' THEN 0 ELSE 1 END, {place} b.source LIMIT 1) THEN 1 ELSE 0 END
+        WHERE quantity = ? AND quarter BETWEEN ? AND ?
         """,
-        (f",{connection.meta('grid_order') or ''},", quantity, first, last),
+        (*order, quantity, first, last),
     )
 
 
-def _add(database: sqlite3.Connection, value: GridValue) -> bool:
+def _add(database: Database, value: GridValue) -> bool:
     """Add a value, if it says something new."""
     start_us, end_us = us(value.start), us(value.end)
     key = (value.quantity, value.kind, value.source, start_us, end_us)
@@ -150,9 +151,12 @@ def _add(database: sqlite3.Connection, value: GridValue) -> bool:
         (*key, value.value, us(value.issued_at), us(value.fetched_at)),
     )
     database.execute(
-        "INSERT INTO grid_steps (quantity, source, shortest_us, longest_us) VALUES (?1, ?2, ?3, ?3)"
-        " ON CONFLICT DO UPDATE SET shortest_us = min(shortest_us, excluded.shortest_us),"
-        " longest_us = max(longest_us, excluded.longest_us)",
-        (value.quantity, value.source, end_us - start_us),
+        "INSERT INTO grid_steps (quantity, source, shortest_us, longest_us) VALUES (?,?,?,?)"
+        " ON CONFLICT (quantity, source) DO UPDATE SET"
+        " shortest_us = CASE WHEN excluded.shortest_us < grid_steps.shortest_us THEN excluded.shortest_us"
+        " ELSE grid_steps.shortest_us END,"
+        " longest_us = CASE WHEN excluded.longest_us > grid_steps.longest_us THEN excluded.longest_us"
+        " ELSE grid_steps.longest_us END",
+        (value.quantity, value.source, end_us - start_us, end_us - start_us),
     )
     return True

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from vispa_green.energy.quarters import cut
-from vispa_green.ledgers._sqlite.codec import COMPONENT_CODE, QUALITY_CODE, QUARTER_US, us, utc
-from vispa_green.ledgers._sqlite.identity import Owner
+from vispa_green.ledgers._sql.codec import COMPONENT_CODE, QUALITY_CODE, QUARTER_US, us, utc
+from vispa_green.ledgers._sql.database import Database
+from vispa_green.ledgers._sql.identity import Owner
 from vispa_green.model import Component, NodeInterval
 
 Cell = tuple[int, int, int, int, int]
 """Job, quarter, node, component and quality."""
 NodeCell = tuple[int, int, int, int, int]
 """Node, quarter, component, quality, contained."""
+CELL_KEY = ("job", "quarter", "node_id", "component", "quality")
+NODE_CELL_KEY = ("node_id", "quarter", "component", "quality", "contained")
+NODE_SUMS = ("measured_uj", "jobs_uj", "idle_uj", "system_uj")
+OWNER_DAY_KEY = ("cluster_id", "day", "owner", "account", "partition", "project", "component", "quality")
 
 
 @cache
@@ -60,7 +64,7 @@ class Sums:
                     cell[0] += share.busy_uj
                     cell[1] += share.idle_uj
 
-    def write(self, database: sqlite3.Connection, days: OwnerDays, owners: Mapping[int, Owner]) -> None:
+    def write(self, database: Database, days: OwnerDays, owners: Mapping[int, Owner]) -> None:
         """Add everything to the tables, except for what is added to ``days``; ``owners`` has those of the jobs."""
         totals: defaultdict[tuple[int, int, int], list[int]] = defaultdict(lambda: [0, 0])
         for (job, quarter, _, component, quality), (busy_uj, idle_uj) in self.cells.items():
@@ -68,25 +72,21 @@ class Sums:
             own[0] += busy_uj
             own[1] += idle_uj
             days.add((day_of(quarter, self.zone), owners[job], component, quality), busy_uj, idle_uj)
-        _add_to(database, "job_quarter", "job, quarter, node_id, component, quality", self.cells)
-        _add_to(database, "job_total", "job, component, quality", totals)
-        database.executemany(
-            "INSERT INTO node_quarter (node_id, quarter, component, quality, contained, measured_uj, jobs_uj,"
-            " idle_uj, system_uj) VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET"
-            " measured_uj = measured_uj + excluded.measured_uj, jobs_uj = jobs_uj + excluded.jobs_uj,"
-            " idle_uj = idle_uj + excluded.idle_uj, system_uj = system_uj + excluded.system_uj",
-            [(*key, *sums) for key, sums in self.nodes.items()],
-        )
+        _add_to(database, "job_quarter", CELL_KEY, self.cells)
+        _add_to(database, "job_total", ("job", "component", "quality"), totals)
+        _add_to(database, "node_quarter", NODE_CELL_KEY, self.nodes, NODE_SUMS)
 
 
-def _add_to(database: sqlite3.Connection, table: str, keys: str, cells: Mapping[Any, list[int]]) -> None:
-    """Add busy and idle energies to the rows of a table, in the order of its key, which SQLite likes best."""
-    marks = ",".join("?" * (keys.count(",") + 3))
-    database.executemany(
-        f"INSERT INTO {table} ({keys}, busy_uj, idle_uj) VALUES ({marks})"
-        " ON CONFLICT DO UPDATE SET busy_uj = busy_uj + excluded.busy_uj, idle_uj = idle_uj + excluded.idle_uj",
-        [(*key, *sums) for key, sums in sorted(cells.items())],
-    )
+def _add_to(
+    database: Database,
+    table: str,
+    key: Sequence[str],
+    cells: Mapping[Any, list[int]],
+    columns: Sequence[str] = ("busy_uj", "idle_uj"),
+) -> None:
+    """Add energies to the rows of a table. In the order of the key no two writers wait for each other."""
+    rows = [(*at, *sums) for at, sums in sorted(cells.items())]
+    database.merge(table, key, columns, rows, adding=True)
 
 
 OwnerDay = tuple[int, Owner, int, int]
@@ -96,7 +96,7 @@ OwnerDay = tuple[int, Owner, int, int]
 class OwnerDays:
     """What a transaction adds to the sums by owner and day of one cluster; nothing is written before `write`."""
 
-    def __init__(self, database: sqlite3.Connection, cluster_id: int, zone: ZoneInfo) -> None:
+    def __init__(self, database: Database, cluster_id: int, zone: ZoneInfo) -> None:
         self._db, self._cluster_id, self._zone = database, cluster_id, zone
         self._sums: defaultdict[OwnerDay, list[int]] = defaultdict(lambda: [0, 0])
         self._lessened: set[OwnerDay] = set()
@@ -123,9 +123,8 @@ class OwnerDays:
     def write(self) -> None:
         """Add everything to the table; sums that became empty go."""
         flat = {(self._cluster_id, day, *owner, *rest): sums for (day, owner, *rest), sums in self._sums.items()}
-        keys = ("cluster_id", "day", "owner", "account", "partition", "project", "component", "quality")
-        _add_to(self._db, "owner_day", ", ".join(keys), flat)
-        found = " AND ".join(f"{key} = ?" for key in keys)
+        _add_to(self._db, "owner_day", OWNER_DAY_KEY, flat)
+        found = " AND ".join(f"{key} = ?" for key in OWNER_DAY_KEY)
         self._db.executemany(
             f"DELETE FROM owner_day WHERE {found} AND busy_uj = 0 AND idle_uj = 0",
             [(self._cluster_id, day, *owner, *rest) for day, owner, *rest in self._lessened],
@@ -134,14 +133,18 @@ class OwnerDays:
         self._lessened.clear()
 
 
-def merge_jobs(database: sqlite3.Connection, into: int, job: int) -> None:
+def merge_jobs(database: Database, into: int, job: int) -> None:
     """Move the roll-ups of a row that turned out to be another job's; its owner's days are settled before."""
     for table, keys in (("job_quarter", "quarter, node_id, component, quality"), ("job_total", "component, quality")):
         database.execute(
-            f"INSERT INTO {table} (job, {keys}, busy_uj, idle_uj) SELECT ?, {keys}, busy_uj, idle_uj"
-            f" FROM {table} WHERE job = ? ON CONFLICT DO UPDATE SET busy_uj = busy_uj + excluded.busy_uj,"
-            " idle_uj = idle_uj + excluded.idle_uj",
+            f"INSERT INTO {table} (job, {keys}, busy_uj, idle_uj) SELECT CAST(? AS BIGINT), {keys}, busy_uj, idle_uj"
+            f" FROM {table} WHERE job = ? ON CONFLICT (job, {keys}) DO UPDATE SET"
+            f" busy_uj = {table}.busy_uj + excluded.busy_uj, idle_uj = {table}.idle_uj + excluded.idle_uj",
             (into, job),
         )
         database.execute(f"DELETE FROM {table} WHERE job = ?", (job,))
-    database.execute("UPDATE OR IGNORE job_stay SET job = ? WHERE job = ?", (into, job))
+    database.execute(
+        "UPDATE job_stay SET job = ? WHERE job = ? AND NOT EXISTS (SELECT 1 FROM job_stay o WHERE o.job = ?"
+        " AND o.node_id = job_stay.node_id AND o.start_us = job_stay.start_us)",
+        (into, job, into),
+    )

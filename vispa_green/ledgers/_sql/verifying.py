@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
-from vispa_green.ledgers._sqlite.codec import COMPONENT_CODE, COMPONENTS, QUALITIES, QUALITY_CODE, QUARTER_US, utc
-from vispa_green.ledgers._sqlite.connection import Connection
-from vispa_green.ledgers._sqlite.local_days import EPOCH_DAY, local_day_sql
-from vispa_green.ledgers._sqlite.wide import joined, limbs
-from vispa_green.ledgers._sqlite.windows import Window, quarters_of
+from vispa_green.ledgers._sql.codec import COMPONENT_CODE, COMPONENTS, QUALITIES, QUALITY_CODE, QUARTER_US, utc
+from vispa_green.ledgers._sql.connection import Connection
+from vispa_green.ledgers._sql.local_days import EPOCH_DAY, local_day_sql
+from vispa_green.ledgers._sql.windows import Window, quarters_of
 
 AT_ONCE = 2_000
 """Rows of ``job`` looked at in one step."""
@@ -22,10 +21,11 @@ MOST_NAMED = 20
 def disagreements(connection: Connection) -> list[str]:
     """Return a sentence for each sum that is not what it should be."""
     found: list[str] = []
-    for sentence in _all(connection):
-        found.append(sentence)
-        if len(found) == MOST_NAMED:
-            return [*found, "… and more"]
+    with connection.snapshot():
+        for sentence in _all(connection):
+            found.append(sentence)
+            if len(found) == MOST_NAMED:
+                return [*found, "… and more"]
     return found
 
 
@@ -44,7 +44,7 @@ def _entries(connection: Connection) -> Iterator[str]:
         """
         SELECT interval_id, device, sum(jobs_uj), sum(shares_uj) FROM (
             SELECT interval_id, device, jobs_uj, 0 AS shares_uj FROM energy_entry WHERE measured_uj IS NOT NULL
-            UNION ALL SELECT interval_id, device, 0, busy_uj + idle_uj FROM job_share)
+            UNION ALL SELECT interval_id, device, 0, busy_uj + idle_uj FROM job_share) x
         GROUP BY interval_id, device HAVING sum(jobs_uj) <> sum(shares_uj)
         """
     )
@@ -84,17 +84,19 @@ def _some_jobs(connection: Connection, first: int, last: int) -> Iterator[str]:
 def _raw_sums(connection: Connection, first: int, last: int, pruned_us: int) -> dict[tuple[Any, ...], list[int]]:
     """Return what the raw rows of some jobs sum to, by job, quarter-hour, node, component and quality."""
     sums: defaultdict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0])
+    words = connection.dialect
     rows = connection.read(
-        """
+        f"""
         SELECT coalesce(a.same_as, a.id), i.node_id, e.component, e.quality, i.start_us, i.end_us,
                s.busy_uj, s.idle_uj
-        FROM job a JOIN job_share s ON s.job = a.id JOIN node_interval i ON i.id = s.interval_id
-        JOIN energy_entry e ON e.interval_id = s.interval_id AND e.device = s.device
-        WHERE a.id IN (SELECT id FROM job WHERE id BETWEEN ?1 AND ?2 AND same_as IS NULL
-                       UNION SELECT id FROM job WHERE same_as BETWEEN ?1 AND ?2)
-        AND e.contained = 0 AND i.end_us > ?3
+        FROM job a JOIN job_share s ON s.job = a.id
+        JOIN node_interval i ON {words.of_interval("s", pruned_us)}
+        JOIN energy_entry e ON {words.of_interval("e", pruned_us)} AND e.device = s.device
+        WHERE a.id IN (SELECT id FROM job WHERE id BETWEEN ? AND ? AND same_as IS NULL
+                       UNION SELECT id FROM job WHERE same_as BETWEEN ? AND ?)
+        AND e.contained = 0 AND i.end_us > ?
         """,
-        (first, last, pruned_us),
+        (first, last, first, last, pruned_us),
     )
     for job, node, component, quality, start_us, end_us, busy_uj, idle_uj in rows:
         codes = COMPONENT_CODE[component], QUALITY_CODE[quality]
@@ -111,7 +113,7 @@ def _totals(connection: Connection) -> Iterator[str]:
         """
         SELECT job, component, quality, sum(busy), sum(idle) FROM (
             SELECT job, component, quality, busy_uj AS busy, idle_uj AS idle FROM job_quarter UNION ALL
-            SELECT job, component, quality, -busy_uj, -idle_uj FROM job_total)
+            SELECT job, component, quality, -busy_uj, -idle_uj FROM job_total) x
         GROUP BY job, component, quality HAVING sum(busy) <> 0 OR sum(idle) <> 0
         """
     )
@@ -127,9 +129,9 @@ def _owners(connection: Connection) -> Iterator[str]:
         SELECT day, owner, sum(busy), sum(idle) FROM (
             SELECT j.cluster_id, {day} + {EPOCH_DAY} AS day, j.owner, j.account, j.partition, j.project, q.component,
                    q.quality, q.busy_uj AS busy, q.idle_uj AS idle
-            FROM job j CROSS JOIN job_quarter q ON q.job = j.id UNION ALL
+            FROM job j {connection.dialect.joined_after} job_quarter q ON q.job = j.id UNION ALL
             SELECT cluster_id, day, owner, account, partition, project, component, quality, -busy_uj, -idle_uj
-            FROM owner_day)
+            FROM owner_day) x
         GROUP BY cluster_id, day, owner, account, partition, project, component, quality
         HAVING sum(busy) <> 0 OR sum(idle) <> 0
         """
@@ -166,17 +168,17 @@ def _unbalanced(connection: Connection) -> Iterator[str]:
 
 def _idle_and_system(connection: Connection) -> Iterator[str]:
     """Compare what each node posted to idle and to system, as far as raw rows are still kept."""
-    pruned_us = int(connection.meta("pruned_us") or 0)
+    words, pruned_us = connection.dialect, int(connection.meta("pruned_us") or 0)
     sums: defaultdict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0])
     for node, component, quality, contained, *energies in _raw_idle_and_system(connection, pruned_us):
         _add(sums[node, COMPONENT_CODE[component], QUALITY_CODE[quality], contained], energies)
     kept = connection.read(
-        f"SELECT node_id, component, quality, contained, {limbs('idle_uj', 'system_uj')} FROM node_quarter"
+        f"SELECT node_id, component, quality, contained, {words.sums('idle_uj', 'system_uj')} FROM node_quarter"
         " WHERE quarter >= ? GROUP BY node_id, component, quality, contained",
         (pruned_us // QUARTER_US,),
     )
     for row in kept:
-        _add(sums[tuple(row[:4])], [-energy_uj for energy_uj in joined(row[4:])])
+        _add(sums[tuple(row[:4])], [-energy_uj for energy_uj in words.joined(row[4:])])
     for (node, component, *_), (idle_uj, system_uj) in sums.items():
         if idle_uj or system_uj:
             what = f"{idle_uj} µJ of idle and {system_uj} µJ of system energy"
@@ -190,20 +192,21 @@ def _add(sums: list[int], energies: Sequence[int]) -> None:
 
 def _raw_idle_and_system(connection: Connection, pruned_us: int) -> Iterator[tuple[Any, ...]]:
     """Yield node, component, quality, containedness, idle and system energy since what was pruned."""
+    words = connection.dialect
     rows = connection.read(
-        f"SELECT i.node_id, e.component, e.quality, e.contained, {limbs('e.idle_uj', 'e.system_uj')}"
-        " FROM node_interval i JOIN energy_entry e ON e.interval_id = i.id"
+        f"SELECT i.node_id, e.component, e.quality, e.contained, {words.sums('e.idle_uj', 'e.system_uj')}"
+        f" FROM node_interval i JOIN energy_entry e ON {words.of_interval('e', pruned_us)}"
         " WHERE i.start_us >= ? AND e.measured_uj IS NOT NULL"
         " GROUP BY i.node_id, e.component, e.quality, e.contained",
         (pruned_us,),
     )
     for row in rows:
-        yield (*row[:4], *joined(row[4:]))
+        yield (*row[:4], *words.joined(row[4:]))
     across = connection.read(
         "SELECT i.node_id, e.component, e.quality, e.contained, i.start_us, i.end_us, e.idle_uj, e.system_uj"
-        " FROM node_interval i JOIN energy_entry e ON e.interval_id = i.id"
-        " WHERE i.start_us < ?1 AND i.end_us > ?1 AND e.measured_uj IS NOT NULL",
-        (pruned_us,),
+        f" FROM node_interval i JOIN energy_entry e ON {words.of_interval('e', pruned_us)}"
+        " WHERE i.start_us < ? AND i.end_us > ? AND e.measured_uj IS NOT NULL",
+        (pruned_us, pruned_us),
     )
     for row in across:
         for quarter, idle_uj, system_uj in quarters_of(*row[4:]):

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
-from vispa_green.ledgers._sqlite.codec import COMPONENTS, QUALITIES, utc
-from vispa_green.ledgers._sqlite.connection import Connection
-from vispa_green.ledgers._sqlite.local_days import EPOCH_DAY, local_day_sql
-from vispa_green.ledgers._sqlite.selecting import charged
-from vispa_green.ledgers._sqlite.weighting import GridColumns, Grids, add_postings, coarse
-from vispa_green.ledgers._sqlite.wide import joined, limbs
-from vispa_green.ledgers._sqlite.windows import Window, edge_postings
+from vispa_green.ledgers._sql.codec import COMPONENTS, QUALITIES, utc
+from vispa_green.ledgers._sql.connection import Connection
+from vispa_green.ledgers._sql.dialect import Dialect
+from vispa_green.ledgers._sql.local_days import EPOCH_DAY, local_day_sql
+from vispa_green.ledgers._sql.selecting import charged
+from vispa_green.ledgers._sql.weighting import GridColumns, Grids, add_postings, coarse
+from vispa_green.ledgers._sql.windows import Window, edge_postings
 from vispa_green.model import Component, Dimension, EnergySum, JobKey, JobPosting, Quality, Selection, Total, Weighted
 
 TIMES = (Dimension.DAY, Dimension.WEEK, Dimension.MONTH)
@@ -37,7 +37,7 @@ class _Columns:
     @property
     def text(self) -> str:
         """The expressions, one after the other."""
-        return ", ".join(self.sql) or "'all'"
+        return ", ".join(self.sql) or "CAST('all' AS TEXT)"
 
     @property
     def width(self) -> int:
@@ -77,18 +77,20 @@ def _from_quarters(
     connection: Connection, selection: Selection, columns: _Columns, window: Window, grid: GridColumns
 ) -> tuple[Sums, Grids[Group]]:
     """Return energies and grids by group, of the whole quarter-hours in the window."""
-    source, values = _source(selection, window, grid.joins)
+    words = connection.dialect
+    source, values = _source(words, selection, window, grid.joins)
     rows = connection.read(
-        f"SELECT {columns.text}, q.component, q.quality, {limbs('q.busy_uj', 'q.idle_uj')}{grid.sums}{source}"
+        f"SELECT {columns.text}, q.component, q.quality, {words.sums('q.busy_uj', 'q.idle_uj')}{grid.sums}{source}"
         f" GROUP BY q.component, q.quality, {columns.text}",
         values,
     )
     sums: Sums = {}
     grids: Grids[Group] = {}
     for row in rows:
-        group, known = columns.group(row), row[columns.width + 6 :]
-        component, quality, *energies = row[columns.width :][:6]
-        _add(sums, group, (COMPONENTS[component], QUALITIES[quality]), *joined(energies))
+        end = columns.width + 2 + words.width(2)
+        group, known = columns.group(row), row[end:]
+        component, quality, *energies = row[columns.width : end]
+        _add(sums, group, (COMPONENTS[component], QUALITIES[quality]), *words.joined(energies))
         own = grids.setdefault(group, {})
         for quantity, weighted in grid.read(known):
             own[quantity] = own.get(quantity, Weighted()) + weighted
@@ -99,7 +101,7 @@ def _counted(
     connection: Connection, selection: Selection, columns: _Columns, window: Window, edges: set[tuple[Group, int]]
 ) -> Counter[Group]:
     """Return how many jobs each group is made of; ``edges`` has those at the edges of the window."""
-    source, values = _source(selection, window)
+    source, values = _source(connection.dialect, selection, window)
     distinct = f"SELECT DISTINCT {columns.text}, q.job AS job{source}"
     names = ", ".join(f"c{i}" for i in range(columns.width))
     rows = connection.read(
@@ -108,15 +110,15 @@ def _counted(
     counts = Counter({columns.group(row): row[-1] for row in rows})
     if edges:
         at_edges = json.dumps(sorted({job for _, job in edges}))
-        again = connection.read(f"{distinct} AND j.id IN (SELECT value FROM json_each(?))", [*values, at_edges])
+        again = connection.read(f"{distinct} AND j.id {connection.dialect.numbers}", [*values, at_edges])
         counts.update(group for group, _ in edges - {(columns.group(row), row[-1]) for row in again})
     return counts
 
 
-def _source(selection: Selection, window: Window, joins: str = "") -> tuple[str, list[object]]:
-    where, values = charged(selection)
+def _source(words: Dialect, selection: Selection, window: Window, joins: str = "") -> tuple[str, list[object]]:
+    where, values = charged(words, selection)
     source = (
-        " FROM job j CROSS JOIN job_quarter q ON q.job = j.id JOIN node n ON n.id = q.node_id"
+        f" FROM job j {words.joined_after} job_quarter q ON q.job = j.id JOIN node n ON n.id = q.node_id"
         f" JOIN cluster c ON c.id = j.cluster_id{joins} WHERE {where} AND q.quarter >= ? AND q.quarter < ?"
     )
     return source, [*values, *window.quarters]
@@ -126,18 +128,19 @@ def _from_days(connection: Connection, selection: Selection, by: tuple[Dimension
     """Sum the roll-up of days: as good for whole days of its zone, and much smaller."""
     names = {Dimension.CLUSTER: "c.name", Dimension.USER: "d.owner", Dimension.COMPONENT: "d.component"}
     day = f"(d.day - {EPOCH_DAY})"
-    sql = [names.get(one) or (_time_sql(one, day) if one in TIMES else f"d.{one}") for one in by]
+    words = connection.dialect
+    sql = [names.get(one) or (_time_sql(words, one, day) if one in TIMES else f"d.{one}") for one in by]
     columns = _Columns(by, tuple(sql), UTC)
     where, values = _where_of_days(connection, selection)
     rows = connection.read(
-        f"SELECT {columns.text}, d.component, d.quality, {limbs('d.busy_uj', 'd.idle_uj')} FROM owner_day d"
+        f"SELECT {columns.text}, d.component, d.quality, {words.sums('d.busy_uj', 'd.idle_uj')} FROM owner_day d"
         f" JOIN cluster c ON c.id = d.cluster_id WHERE {where} GROUP BY d.component, d.quality, {columns.text}",
         values,
     )
     sums: Sums = {}
     for row in rows:
         component, quality, *energies = row[columns.width :]
-        _add(sums, columns.group(row), (COMPONENTS[component], QUALITIES[quality]), *joined(energies))
+        _add(sums, columns.group(row), (COMPONENTS[component], QUALITIES[quality]), *words.joined(energies))
     return sums
 
 
@@ -152,8 +155,8 @@ def _where_of_days(connection: Connection, selection: Selection) -> tuple[str, l
         clusters=selection.clusters, users=selection.users, uids=selection.uids, accounts=selection.accounts,
         partitions=selection.partitions, projects=selection.projects, visible=selection.visible,
     )  # fmt: skip
-    where, values = charged(timeless)
-    where = where.replace("j.same_as IS NULL", "1").replace("j.", "d.")
+    where, values = charged(connection.dialect, timeless)
+    where = where.replace("j.same_as IS NULL", "1 = 1").replace("j.", "d.")
     zone = connection.zone()
     for moment, sign in ((selection.start, ">="), (selection.end, "<")):
         if moment is not None:
@@ -179,23 +182,24 @@ def _is_midnight(moment: datetime, zone: tzinfo) -> bool:
 
 
 def _columns(by: tuple[Dimension, ...], zone: tzinfo, window: Window, connection: Connection) -> _Columns:
+    words = connection.dialect
     names = {
-        Dimension.CLUSTER: "c.name", Dimension.USER: "+j.owner", Dimension.ACCOUNT: "+j.account",
-        Dimension.PARTITION: "+j.partition", Dimension.PROJECT: "+j.project", Dimension.NODE: "n.name",
-        Dimension.COMPONENT: "q.component",
-        Dimension.JOB: "json_array(c.name, j.job_id, j.submitted_us)",
+        Dimension.CLUSTER: "c.name", Dimension.NODE: "n.name", Dimension.COMPONENT: "q.component",
+        Dimension.USER: words.unindexed.format("j.owner"), Dimension.ACCOUNT: words.unindexed.format("j.account"),
+        Dimension.PARTITION: words.unindexed.format("j.partition"),
+        Dimension.PROJECT: words.unindexed.format("j.project"),
+        Dimension.JOB: words.json_list.format("c.name, j.job_id, j.submitted_us"),
     }  # fmt: skip
-    # The plus keeps SQLite from reading all of an index on jobs for its order, rather than the few that are meant.
     day = local_day_sql(connection, zone, window) if set(by) & set(TIMES) else ""
-    return _Columns(by, tuple(names.get(one) or _time_sql(one, day) for one in by), zone)
+    return _Columns(by, tuple(names.get(one) or _time_sql(words, one, day) for one in by), zone)
 
 
-def _time_sql(dimension: Dimension, day: str) -> str:
+def _time_sql(words: Dialect, dimension: Dimension, day: str) -> str:
     if dimension is Dimension.DAY:
         return day
     if dimension is Dimension.WEEK:  # 1970-01-01 was a Thursday
         return f"(({day} + 3) / 7)"
-    return f"strftime('%Y-%m', {day} * 86400, 'unixepoch')"
+    return words.month.format(day)
 
 
 def _meaning(dimension: Dimension, value: Any) -> Any:  # noqa: ANN401 - what SQL gives
@@ -229,7 +233,7 @@ def _of_posting(dimension: Dimension, posting: JobPosting, owner: dict[str, str]
 
 def _owners(connection: Connection, jobs: set[int]) -> dict[int, dict[str, str]]:
     rows = connection.read(
-        "SELECT id, owner, account, partition, project FROM job WHERE id IN (SELECT value FROM json_each(?))",
+        f"SELECT id, owner, account, partition, project FROM job WHERE id {connection.dialect.numbers}",
         (json.dumps(sorted(jobs)),),
     )
     return {job: dict(zip(OWNERS, rest, strict=True)) for job, *rest in rows}

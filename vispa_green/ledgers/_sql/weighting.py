@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from vispa_green.energy.carbon import GridSignal
-from vispa_green.ledgers._sqlite.codec import QUARTER_US, us, utc
-from vispa_green.ledgers._sqlite.connection import Connection
-from vispa_green.ledgers._sqlite.grid import stored_values
-from vispa_green.ledgers._sqlite.selecting import charged
-from vispa_green.ledgers._sqlite.windows import Window, clipped, edge_postings, postings_of
+from vispa_green.ledgers._sql.codec import QUARTER_US, us, utc
+from vispa_green.ledgers._sql.connection import Connection
+from vispa_green.ledgers._sql.grid import stored_values
+from vispa_green.ledgers._sql.selecting import charged
+from vispa_green.ledgers._sql.windows import Window, clipped, edge_postings, postings_of
 from vispa_green.model import JobPosting, Quantity, Selection, Weighted
 
 Group = TypeVar("Group", bound=Hashable)
@@ -37,7 +37,7 @@ class GridColumns:
         """The tables to join after ``q``."""
         return "".join(
             f" LEFT JOIN grid_quarter g{i} ON g{i}.quantity = '{quantity}' AND g{i}.quarter = q.quarter"
-            f" AND g{i}.is_best"
+            f" AND g{i}.is_best = 1"
             for i, quantity in enumerate(self.quantities)
         )
 
@@ -46,8 +46,9 @@ class GridColumns:
         """The columns, each with a comma before it."""
         return "".join(
             f", sum(CASE g{i}.known_us WHEN {QUARTER_US} THEN q.busy_uj + q.idle_uj"
-            f" ELSE CAST((q.busy_uj + q.idle_uj) * 1.0 * g{i}.known_us / {QUARTER_US} AS INTEGER) END),"
-            f" sum((q.busy_uj + q.idle_uj) * 1.0 * g{i}.known_us / {QUARTER_US} * g{i}.mean)"
+            f" ELSE (q.busy_uj + q.idle_uj) / {QUARTER_US} * g{i}.known_us"
+            f" + (q.busy_uj + q.idle_uj) % {QUARTER_US} * g{i}.known_us / {QUARTER_US} END),"
+            f" sum(CAST(q.busy_uj + q.idle_uj AS DOUBLE PRECISION) * g{i}.known_us / {QUARTER_US} * g{i}.mean)"
             for i in range(len(self.quantities))
         )
 
@@ -68,10 +69,11 @@ def weighted_by_job(connection: Connection, selection: Selection, window: Window
     grid = coarse(connection)
     found: Grids[int] = defaultdict(dict)
     if grid.quantities:
-        where, values = charged(selection)
+        words = connection.dialect
+        where, values = charged(words, selection)
         rows = connection.read(
-            f"SELECT j.id{grid.sums} FROM job j CROSS JOIN job_quarter q ON q.job = j.id{grid.joins}"
-            f" WHERE {where} AND q.quarter >= ? AND q.quarter < ? GROUP BY +j.id",
+            f"SELECT j.id{grid.sums} FROM job j {words.joined_after} job_quarter q ON q.job = j.id{grid.joins}"
+            f" WHERE {where} AND q.quarter >= ? AND q.quarter < ? GROUP BY {words.unindexed.format('j.id')}",
             [*values, *window.quarters],
         )
         for job, *row in rows:

@@ -7,21 +7,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from vispa_green.ledgers._sqlite.codec import (
+from vispa_green.ledgers._sql.codec import (
     FACT_COLUMNS,
     fact_of,
     us,
     utc,
 )
-from vispa_green.ledgers._sqlite.connection import Connection
-from vispa_green.ledgers._sqlite.selecting import chosen
+from vispa_green.ledgers._sql.connection import Connection
+from vispa_green.ledgers._sql.selecting import chosen
 from vispa_green.model import JobFact, JobKey, Selection
 
 _COLUMNS = ", ".join(f"j.{column}" for column in FACT_COLUMNS)
 
 
-class SqliteFacts:
-    """A `FactBook` in a SQLite file."""
+class SqlFacts:
+    """A `FactBook` in a database."""
 
     def __init__(self, connection: Connection) -> None:
         self._db = connection
@@ -30,17 +30,18 @@ class SqliteFacts:
         """Add what is new about jobs; return, in a sentence each, the facts that are not believed."""
         if not facts or not (fresh := self._new(cluster, facts)):
             return ()
-        from vispa_green.ledgers._sqlite.telling import FactWriter  # who only asks need not wait for it
+        from vispa_green.ledgers._sql.telling import FactWriter  # who only asks need not wait for it
 
         with self._db.transaction() as database:
             writer = FactWriter(database, cluster, self._db.zone())
+            writer.take([fact.job_id for fact in fresh])
             doubts = [writer.add(fact, us(recorded)) for fact in sorted(fresh, key=_by_submission)]
             writer.finish()
         return tuple(doubt for doubt in doubts if doubt)
 
     def facts(self, selection: Selection) -> list[tuple[JobKey, JobFact]]:
         """Return the latest facts of the selected jobs."""
-        where, values = chosen(selection)
+        where, values = chosen(self._db.dialect, selection)
         rows = self._db.read(
             f"SELECT c.name, j.submitted_us, {_COLUMNS} FROM job j JOIN cluster c ON c.id = j.cluster_id"
             f" WHERE {where} AND j.state IS NOT NULL ORDER BY j.first_us, j.id",
@@ -56,7 +57,7 @@ class SqliteFacts:
     def _new(self, cluster: str, facts: Sequence[JobFact]) -> list[JobFact]:
         """Return the facts that are not known yet, without waiting for a turn to write."""
         rows = self._db.read(
-            f"SELECT {_COLUMNS} FROM job j WHERE j.job_id IN (SELECT value FROM json_each(?))"
+            f"SELECT {_COLUMNS} FROM job j WHERE j.job_id {self._db.dialect.texts}"
             " AND j.cluster_id = (SELECT id FROM cluster WHERE name = ?) AND j.same_as IS NULL",
             (json.dumps(sorted({fact.job_id for fact in facts})), cluster),
         )

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from vispa_green.ledgers._sqlite.codec import utc
-from vispa_green.ledgers._sqlite.telling import FactWriter
-from vispa_green.ledgers._sqlite.writing import IntervalWriter
+from vispa_green.ledgers._sql.codec import utc
+from vispa_green.ledgers._sql.database import Database
+from vispa_green.ledgers._sql.telling import FactWriter
+from vispa_green.ledgers._sql.writing import IntervalWriter
 from vispa_green.model import (
     Binding,
     Component,
@@ -40,7 +40,7 @@ OLD_TABLES = ("job_share", "job_presence", "energy_entry", "node_interval", "job
 _SPAN = re.compile(r"(-?)P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?")
 
 
-def migrate(database: sqlite3.Connection, cluster: str, zone: ZoneInfo) -> None:
+def migrate(database: Database, cluster: str, zone: ZoneInfo) -> None:
     """Read what stands in the old tables into the new ones, and drop them; all in the caller's transaction."""
     facts = FactWriter(database, cluster, zone)
     for recorded_us, text in database.execute("SELECT recorded_us, fact FROM old_job_fact ORDER BY id").fetchall():
@@ -59,7 +59,7 @@ def migrate(database: sqlite3.Connection, cluster: str, zone: ZoneInfo) -> None:
     _grid_steps(database)
 
 
-def _intervals(database: sqlite3.Connection, spool: str) -> Iterator[tuple[SpooledInterval, int]]:
+def _intervals(database: Database, spool: str) -> Iterator[tuple[SpooledInterval, int]]:
     rows = database.execute(
         "SELECT id, node, sequence, boot_id, start_us, end_us, duration_us, quality, reason, received_us"
         " FROM old_node_interval WHERE spool = ? ORDER BY sequence",
@@ -75,7 +75,7 @@ def _intervals(database: sqlite3.Connection, spool: str) -> Iterator[tuple[Spool
         yield SpooledInterval(sequence, interval), received_us
 
 
-def _entries(database: sqlite3.Connection, number: int) -> tuple[EnergyEntry, ...]:
+def _entries(database: Database, number: int) -> tuple[EnergyEntry, ...]:
     shares: defaultdict[str, list[JobShare]] = defaultdict(list)
     for device, job, busy, idle in database.execute(
         "SELECT device, job_id, busy_uj, idle_uj FROM old_job_share WHERE interval_id = ?", (number,)
@@ -100,7 +100,7 @@ def _entries(database: sqlite3.Connection, number: int) -> tuple[EnergyEntry, ..
     )
 
 
-def _activity(database: sqlite3.Connection, number: int) -> tuple[JobActivity, ...]:
+def _activity(database: Database, number: int) -> tuple[JobActivity, ...]:
     return tuple(
         JobActivity(job, cpu_ns, present_us, Binding(uid, cpus, None))
         for job, uid, cpu_ns, present_us, cpus in database.execute(
@@ -110,8 +110,8 @@ def _activity(database: sqlite3.Connection, number: int) -> tuple[JobActivity, .
     )
 
 
-def _promises(database: sqlite3.Connection, cluster: str) -> None:
-    from vispa_green.ledgers._sqlite.promises import write_moves, write_promise
+def _promises(database: Database, cluster: str) -> None:
+    from vispa_green.ledgers._sql.promises import write_moves, write_promise
 
     for (text,) in database.execute("SELECT promise FROM old_promise ORDER BY id").fetchall():
         body = _times(json.loads(text), ("submitted", "planned_start", "finish_by"), ("duration",))
@@ -122,7 +122,7 @@ def _promises(database: sqlite3.Connection, cluster: str) -> None:
         write_moves(database, [Move(**{**body, "quantity": Quantity(body["quantity"]), "cluster": cluster})])
 
 
-def _grid_steps(database: sqlite3.Connection) -> None:
+def _grid_steps(database: Database) -> None:
     database.execute(
         "INSERT INTO grid_steps (quantity, source, shortest_us, longest_us)"
         " SELECT quantity, source, min(end_us - start_us), max(end_us - start_us) FROM grid_value"

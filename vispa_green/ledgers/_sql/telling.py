@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
+from collections.abc import Collection
 from zoneinfo import ZoneInfo
 
-from vispa_green.ledgers._sqlite.codec import OWN_FACT_COLUMNS, fact_text, own_fact_values, us
-from vispa_green.ledgers._sqlite.connection import row_id
-from vispa_green.ledgers._sqlite.identity import Identities, JobRow, Told
-from vispa_green.ledgers._sqlite.rollups import OwnerDays, merge_jobs
+from vispa_green.ledgers._sql.codec import OWN_FACT_COLUMNS, fact_text, own_fact_values, us
+from vispa_green.ledgers._sql.connection import row_id
+from vispa_green.ledgers._sql.database import Database
+from vispa_green.ledgers._sql.identity import Identities, JobRow, Told
+from vispa_green.ledgers._sql.rollups import OwnerDays, merge_jobs
 from vispa_green.model import JobFact
 
 _OWN_COLUMNS = ", ".join(f"{column} = ?" for column in OWN_FACT_COLUMNS)
@@ -17,10 +18,15 @@ _OWN_COLUMNS = ", ".join(f"{column} = ?" for column in OWN_FACT_COLUMNS)
 class FactWriter:
     """Adds facts of one cluster within one transaction."""
 
-    def __init__(self, database: sqlite3.Connection, cluster: str, zone: ZoneInfo) -> None:
+    def __init__(self, database: Database, cluster: str, zone: ZoneInfo) -> None:
         self._db = database
         self._cluster_id = row_id(database, "cluster", cluster)
         self._identities, self._days = Identities(database), OwnerDays(database, self._cluster_id, zone)
+
+    def take(self, numbers: Collection[str]) -> None:
+        """Let nobody else tell of the jobs of these numbers before the transaction ends."""
+        self._db.hold_jobs(self._cluster_id, numbers)
+        self._identities.learn(self._cluster_id, numbers)
 
     def add(self, fact: JobFact, recorded_us: int) -> str:
         """Add a fact; return why it is not believed, or an empty string."""

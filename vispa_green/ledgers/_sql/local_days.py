@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import date, timedelta, tzinfo
 
-from vispa_green.ledgers._sqlite.codec import QUARTER_US, utc
-from vispa_green.ledgers._sqlite.connection import Connection
-from vispa_green.ledgers._sqlite.windows import Window
+from vispa_green.ledgers._sql.codec import QUARTER_US, utc
+from vispa_green.ledgers._sql.connection import Connection
+from vispa_green.ledgers._sql.windows import Window
 
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 
