@@ -148,7 +148,7 @@ def _nodes(connection: Connection) -> Iterator[str]:
             SELECT node_id, quarter, component, quality, busy_uj + idle_uj AS energy FROM job_quarter UNION ALL
             SELECT node_id, quarter, component, quality, -jobs_uj FROM node_quarter WHERE contained = 0) x
         JOIN node n ON n.id = x.node_id
-        GROUP BY x.node_id, x.quarter, x.component, x.quality HAVING sum(x.energy) <> 0
+        GROUP BY n.name, x.node_id, x.quarter, x.component, x.quality HAVING sum(x.energy) <> 0
         """
     )
     for node, quarter, energy in rows:

@@ -59,9 +59,13 @@ class IntervalWriter:
 
     def fresh(self, items: Sequence[SpooledInterval]) -> list[SpooledInterval]:
         """Return those that are not known, each once; nobody else can add to their jobs from here on."""
-        once = {item.sequence: item for item in reversed(items)}  # of two with one number, the first counts
+        once: dict[int, SpooledInterval] = {}
+        for item in items:
+            once.setdefault(item.sequence, item)
         numbers = self._db.fresh(self._spool_id, list(once))
-        found = [item for item in items if item.sequence in numbers and item is once[item.sequence]]
+        found = [item for item in once.values() if item.sequence in numbers]
+        for name in sorted({item.interval.node for item in found}):
+            self._node(name)
         jobs = {number for item in found for number in _numbers(item.interval)}
         self._db.hold_jobs(self._cluster_id, jobs)
         self._identities.learn(self._cluster_id, jobs)

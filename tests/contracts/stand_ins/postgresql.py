@@ -1,0 +1,16 @@
+"""A schema of its own on a real server."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lab.postgres import SHARED, shared_server
+
+from tests.contracts.standing_in import StandIn
+
+
+@contextmanager
+def healthy(directory: Path) -> Iterator[StandIn]:
+    """Yield the address of a ledger that is not there yet."""
+    with shared_server().schema() as name:
+        yield StandIn(url=shared_server().url(SHARED, schema=name))
