@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from vispa_green.errors import ConfigError
+from vispa_green.host import Host
 from vispa_green.model import Ledger
 from vispa_green.registry import Tables, Variants
 
@@ -29,7 +30,10 @@ def scheme_of(url: str) -> str:
     """Return the scheme of a ledger's URL, which is the name of its variant; raise `ConfigError` without one."""
     scheme, separator, _ = url.partition("://")
     if not separator:
-        raise ConfigError(f"[ledger] url: {url!r} has no scheme; write sqlite:////absolute/path/ledger.sqlite")
+        raise ConfigError(
+            f"[ledger] url: {url!r} has no scheme; write sqlite:////absolute/path/ledger.sqlite"
+            " or postgresql://user@host/database"
+        )
     return scheme
 
 
@@ -41,7 +45,11 @@ def open_ledger(
     cluster: str = "cluster",
     zone: str = "Europe/Berlin",
     tables: Tables | None = None,
+    host: Host | None = None,
 ) -> Ledger:
-    """Open the ledger at ``url``, as `LedgerPlace.open_ledger` does; ``tables`` are the options of its variant."""
-    place = LEDGERS.make(scheme_of(url), None, tables or {})
+    """Open the ledger at ``url``, as `LedgerPlace.open_ledger` does; ``tables`` are the options of its variant.
+
+    ``host`` is the node this program runs on, where that is not the one that ``/proc`` tells of.
+    """
+    place = LEDGERS.make(scheme_of(url), host, tables or {})
     return place.open_ledger(url, create=create, read_only=read_only, cluster=cluster, zone=zone)

@@ -17,7 +17,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from vispa_green.errors import LedgerError, LedgerMissing
-from vispa_green.host import Host, now
+from vispa_green.host import Host, filesystem_of, now
 from vispa_green.ledgers import LedgerPlace
 from vispa_green.ledgers._sql.connection import Connection
 from vispa_green.ledgers._sql.dialect import SQLITE
@@ -30,6 +30,12 @@ FILE_MODE, DIRECTORY_MODE = 0o640, 0o750
 """Energies by interval tell what a node computes, so the world may not read them; a group may."""
 PATIENCE_S = 30
 """So long a writer waits for another."""
+NETWORK_FILESYSTEMS = frozenset({
+    "9p", "afs", "beegfs", "ceph", "cifs", "coda", "fhgfs", "fuse.beegfs", "fuse.ceph", "fuse.ceph-fuse",
+    "fuse.glusterfs", "fuse.juicefs", "fuse.moosefs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs", "gfs2", "glusterfs",
+    "gpfs", "lustre", "nfs", "nfs4", "ocfs2", "orangefs", "panfs", "pvfs2", "quobyte", "smb3", "smbfs", "wekafs",
+})  # fmt: skip
+"""Write-ahead logs share memory between their processes, which those of two machines do not have."""
 _MAKING = threading.Lock()
 
 
@@ -153,8 +159,17 @@ def _marks(columns: Sequence[str]) -> str:
     return ",".join("?" * len(columns))
 
 
+def network_filesystem_of(path: Path, procfs: Path) -> str:
+    """Return the type of the network file system that holds a path, empty where it is on a local one."""
+    kind = filesystem_of(path, procfs)
+    return kind if kind in NETWORK_FILESYSTEMS else ""
+
+
 class SqliteFiles:
     """The files that a ledger can be kept in; a `vispa_green.ledgers.LedgerPlace`."""
+
+    def __init__(self, procfs: Path = Path("/proc")) -> None:
+        self._procfs = procfs
 
     def open_ledger(self, url: str, *, create: bool, read_only: bool, cluster: str, zone: str) -> Ledger:
         """Open ``sqlite:////absolute/path``; make file, directory and tables where ``create`` allows it.
@@ -164,6 +179,12 @@ class SqliteFiles:
         path = Path(url.removeprefix("sqlite://"))
         if not path.is_absolute():
             raise LedgerError(f"[ledger] url: {url!r} needs an absolute path, as in sqlite:////var/lib/x.sqlite")
+        if not read_only and (kind := network_filesystem_of(path, self._procfs)):
+            raise LedgerError(
+                f"the ledger at {path} would be on a network file system ({kind}), where SQLite loses what several"
+                " machines write: use a disk of one machine (for a user's own ledger set VISPA_GREEN_STATE to a"
+                ' directory there), or [ledger] url = "postgresql://user@host/database"'
+            )
         try:
             if not create and not path.exists():
                 raise LedgerMissing(
@@ -187,7 +208,7 @@ class SqliteFiles:
 
 def make(host: Host | None, options: NoOptions) -> LedgerPlace:
     """Return the kind of place; a file has no options."""
-    return SqliteFiles()
+    return SqliteFiles() if host is None else SqliteFiles(host.procfs)
 
 
 def _make_file(path: Path) -> None:
