@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 from vispa_green.errors import LedgerError, LedgerMissing
 from vispa_green.host import Host
 from vispa_green.ledgers import LedgerPlace
-from vispa_green.ledgers._sql.connection import Connection
+from vispa_green.ledgers._sql.connection import Connection, remember
 from vispa_green.ledgers._sql.database import Rows
 from vispa_green.ledgers._sql.dialect import POSTGRESQL
 from vispa_green.ledgers._sql.ledger import SqlLedger
@@ -42,7 +42,7 @@ EPOCH_DAY = date(1970, 1, 1)
 MANY_JOBS = 64
 """A writer of more jobs holds all of their cluster: the server's table of locks is small."""
 MANY_ROWS = 200
-"""From so many rows on COPY is worth its additional question."""
+"""From so many rows on COPY is worth its additional questions."""
 PATIENCE_MS = 30_000
 """So long a writer waits for another."""
 
@@ -81,14 +81,9 @@ class PostgresDatabase:
         """Add many rows, by COPY if they are many."""
         names = ", ".join(columns)
         if len(rows) >= MANY_ROWS:
-            with (
-                self._connection.cursor() as cursor,
-                cursor.copy(f"COPY {table} ({names}) FROM STDIN".encode()) as copy,
-            ):
-                for row in rows:
-                    copy.write_row(row)
+            self._copy(f"{table} ({names})", rows)
         elif rows:
-            self._execute_columns(f"INSERT INTO {table} ({names})", table, columns, rows)
+            self.execute(f"INSERT INTO {table} ({names}) {self._unnested(table, columns)}", _columns(rows))
 
     def merge(
         self,
@@ -104,16 +99,29 @@ class PostgresDatabase:
             return
         names = (*key, *columns)
         changes = ", ".join(f"{c} = {f'{table}.{c} + ' * adding}excluded.{c}" for c in columns)
-        conflict = f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
-        self._execute_columns(f"INSERT INTO {table} ({', '.join(names)})", table, names, rows, conflict)
+        listed = ", ".join(names)
+        head, conflict = f"INSERT INTO {table} ({listed})", f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
+        if len(rows) < MANY_ROWS:
+            self.execute(f"{head} {self._unnested(table, names)} {conflict}", _columns(rows))
+            return
+        incoming = f"incoming_{table}"
+        self.execute(
+            f"CREATE TEMP TABLE IF NOT EXISTS {incoming} ON COMMIT DELETE ROWS AS SELECT {listed} FROM {table}"
+            " WITH NO DATA"
+        )
+        self._copy(incoming, rows)
+        self.execute(f"{head} SELECT * FROM {incoming} ORDER BY {', '.join(key)} {conflict}")
+        self.execute(f"TRUNCATE {incoming}")
 
-    def _execute_columns(
-        self, head: str, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]], tail: str = ""
-    ) -> None:
-        """Execute one statement over all rows, each column an array: one question, whatever their number."""
+    def _copy(self, where: str, rows: Sequence[Sequence[object]]) -> None:
+        with self._connection.cursor() as cursor, cursor.copy(f"COPY {where} FROM STDIN".encode()) as copy:
+            for row in rows:
+                copy.write_row(row)
+
+    def _unnested(self, table: str, columns: Sequence[str]) -> str:
+        """Return rows as a question whose values are the columns, an array each: one statement for some rows."""
         types = self._types_of(table)
-        arrays = ", ".join(f"?::{types[column]}[]" for column in columns)
-        self.execute(f"{head} SELECT * FROM unnest({arrays}){tail}", [list(c) for c in zip(*rows, strict=True)])
+        return f"SELECT * FROM unnest({', '.join(f'?::{types[column]}[]' for column in columns)})"
 
     def _types_of(self, table: str) -> dict[str, str]:
         if table not in self._types:
@@ -127,8 +135,8 @@ class PostgresDatabase:
         return self._types[table]
 
     def numbers(self, table: str, count: int) -> Sequence[int]:
-        """Return numbers for new rows of a table that has none of its own."""
-        rows = self.execute(f"SELECT nextval('{table}_numbers') FROM generate_series(1, ?)", (count,))
+        """Return numbers for new rows of a table."""
+        rows = self.execute(f"SELECT nextval('{table}_id_seq') FROM generate_series(1, ?)", (count,))
         return [number for (number,) in rows]
 
     def fresh(self, spool_id: int, sequences: Sequence[int]) -> set[int]:
@@ -201,13 +209,14 @@ class PostgresDatabase:
 
     def hold_jobs(self, cluster_id: int, numbers: Collection[str]) -> None:
         """Let no other writer change the jobs of these numbers; of many, no job of their cluster."""
-        self._lock("shared", "all")
+        everything, cluster = _key("all"), _key(f"cluster {cluster_id}")
         if len(numbers) > MANY_JOBS:
-            self._lock("exclusive", f"cluster {cluster_id}")
+            self.execute("SELECT pg_advisory_xact_lock_shared(?), pg_advisory_xact_lock(?)", (everything, cluster))
             return
-        self._lock("shared", f"cluster {cluster_id}")
-        keys = sorted(_key(f"job {cluster_id} {number}") for number in numbers)
-        self.execute("SELECT pg_advisory_xact_lock(k) FROM unnest(?::bigint[]) AS k", (keys,))
+        self.execute("SELECT pg_advisory_xact_lock_shared(?), pg_advisory_xact_lock_shared(?)", (everything, cluster))
+        if numbers:
+            keys = sorted(_key(f"job {cluster_id} {number}") for number in numbers)
+            self.execute("SELECT pg_advisory_xact_lock(k) FROM unnest(?::bigint[]) AS k", (keys,))
 
     def hold(self, what: str) -> None:
         """Let no other writer hold the same."""
@@ -230,11 +239,7 @@ class PostgresDatabase:
 
     def took_step(self, number: int) -> None:
         """Keep that a step was taken."""
-        self.execute(
-            "INSERT INTO meta (key, value) VALUES ('version', ?::text)"
-            " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            (number,),
-        )
+        remember(self, "version", str(number))
 
     def run_script(self, script: str) -> None:
         """Execute the statements of a step; one that was written for SQLite is read in our types."""
@@ -330,7 +335,11 @@ def _connected(url: str, *, read_only: bool) -> psycopg.Connection:
 
 @lru_cache(maxsize=512)
 def _translated(statement: str) -> bytes:
-    return statement.replace("%", "%%").replace("?", "%s").encode()
+    return statement.replace("%", "%%").replace("?::", "%b::").replace("?", "%s").encode()
+
+
+def _columns(rows: Sequence[Sequence[object]]) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _key(what: str) -> int:

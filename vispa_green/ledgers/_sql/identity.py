@@ -27,6 +27,12 @@ UNNAMED_US = 7 * 86_400_000_000
 """How long a job whose submission or end nobody knows may go unseen before its number means another."""
 
 
+NEW_COLUMNS = (
+    "id", "cluster_id", "job_id", "submitted_us", "latest_us", "whole_id", "shown_id", "owner", "uid", "first_us",
+    "last_us", "tasks", "cpus_per_task",
+)  # fmt: skip
+
+
 class Told(NamedTuple):
     """What Slurm has told of a job: anything at all, that it started, that it ended."""
 
@@ -46,6 +52,7 @@ class JobRow:
     first_us: int
     last_us: int
     tasks: int | None
+    cpus_per_task: int | None
     owner: Owner
     told: Told = Told()
     owner_before: Owner = field(init=False)
@@ -62,6 +69,8 @@ class Identities:
         self._db = database
         self._known: dict[tuple[int, str], list[JobRow]] = {}
         self._changed: dict[int, JobRow] = {}
+        self._new: dict[int, tuple[int, str, JobRow]] = {}
+        self._numbers: list[int] = []
 
     def learn(self, cluster_id: int, numbers: Collection[str]) -> None:
         """Read the rows of some numbers at once."""
@@ -71,7 +80,7 @@ class Identities:
         self._known |= {(cluster_id, number): [] for number in unknown}
         found = self._db.execute(
             "SELECT job_id, state IS NOT NULL, start_us IS NOT NULL, end_us IS NOT NULL, id, submitted_us, latest_us,"
-            " uid, first_us, last_us, tasks, owner, account, partition, project FROM job"
+            " uid, first_us, last_us, tasks, cpus_per_task, owner, account, partition, project FROM job"
             f" WHERE job_id {self._db.dialect.texts} AND cluster_id = ? AND same_as IS NULL ORDER BY first_us, id",
             (json.dumps(unknown), cluster_id),
         )
@@ -97,12 +106,31 @@ class Identities:
             self._widen(row, start_us, end_us, uid)
         return row
 
+    def is_new(self, job: int) -> bool:
+        """Say whether a row is one that `write_new` has not written yet."""
+        return job in self._new
+
+    def write_new(self) -> None:
+        """Write the rows that were made, all at once."""
+        rows = [
+            (row.id, cluster_id, job_id, row.submitted_us, row.latest_us, job_id, job_id, row.owner[0], row.uid,
+             row.first_us, row.last_us, row.tasks, row.cpus_per_task)
+            for cluster_id, job_id, row in self._new.values()
+        ]  # fmt: skip
+        for _, _, row in self._new.values():
+            row.owner_before = row.owner
+        self._new.clear()
+        self._db.insert("job", NEW_COLUMNS, rows)
+
     def write(self) -> list[JobRow]:
         """Write what energy told of known jobs; return those rows."""
         changed = list(self._changed.values())
         self._db.executemany(
-            "UPDATE job SET first_us = ?, last_us = ?, uid = ?, owner = ? WHERE id = ?",
-            [(row.first_us, row.last_us, row.uid, row.owner[0], row.id) for row in changed],
+            "UPDATE job SET first_us = ?, last_us = ?, uid = ?, owner = ?, tasks = ?, cpus_per_task = ? WHERE id = ?",
+            [
+                (row.first_us, row.last_us, row.uid, row.owner[0], row.tasks, row.cpus_per_task, row.id)
+                for row in sorted(changed, key=lambda row: row.id)
+            ],
         )
         self._changed.clear()
         return changed
@@ -110,10 +138,8 @@ class Identities:
     def asked_as(self, row: JobRow, tasks: int, cpus_per_task: int | None) -> None:
         """Note how a job was asked for, if nothing tells it yet."""
         if row.tasks is None:
-            row.tasks = tasks
-            self._db.execute(
-                "UPDATE job SET tasks = ?, cpus_per_task = ? WHERE id = ?", (tasks, cpus_per_task, row.id)
-            )
+            row.tasks, row.cpus_per_task = tasks, cpus_per_task
+            self._change(row)
 
     def of_fact(self, cluster_id: int, job_id: str, submitted_us: int | None, user: str, uid: int | None,
                 first_us: int, last_us: int) -> tuple[JobRow, list[JobRow]]:  # fmt: skip
@@ -127,6 +153,7 @@ class Identities:
             row = self._name(same.pop(0), submitted_us)
         if row is None:
             row = self._make(cluster_id, job_id, submitted_us, user, uid, first_us, last_us)
+            self.write_new()
         return row, same
 
     def merged(self, cluster_id: int, job_id: str, row: JobRow, others: list[JobRow]) -> None:
@@ -146,12 +173,13 @@ class Identities:
     def _make(self, cluster_id: int, job_id: str, submitted_us: int | None, owner: str, uid: int | None,
               first_us: int, last_us: int) -> JobRow:  # fmt: skip
         rows = self._rows(cluster_id, job_id)
-        (number,) = self._db.execute(
-            "INSERT INTO job (cluster_id, job_id, submitted_us, latest_us, whole_id, shown_id, owner, uid, first_us,"
-            " last_us) VALUES (?,?,?,?,?,?,?,?,?,?) RETURNING id",
-            (cluster_id, job_id, submitted_us, submitted_us, job_id, job_id, owner, uid, first_us, last_us),
-        ).fetchone()
-        row = JobRow(number, submitted_us, submitted_us, uid, first_us, last_us, None, (owner, "", "", ""))
+        if not self._numbers:
+            self.write_new()
+            self._numbers = [*self._db.numbers("job", max(1, sum(not known for known in self._known.values())))]
+        owners = owner, "", "", ""
+        number = self._numbers.pop(0)
+        row = JobRow(number, submitted_us, submitted_us, uid, first_us, last_us, None, None, owners)
+        self._new[number] = cluster_id, job_id, row
         rows.append(row)
         return row
 
@@ -159,11 +187,13 @@ class Identities:
         row = named(rows, submitted_us, uid, until_us)
         if row is not None and row.submitted_us is not None and submitted_us < row.submitted_us:
             row.submitted_us = submitted_us  # told only now: what was known was a requeue
+            self.write_new()
             self._db.execute("UPDATE job SET submitted_us = ? WHERE id = ?", (submitted_us, row.id))
         return row
 
     def _name(self, row: JobRow, submitted_us: int | None) -> JobRow:
         row.submitted_us = row.latest_us = submitted_us
+        self.write_new()
         self._db.execute(
             "UPDATE job SET submitted_us = ?, latest_us = ? WHERE id = ?", (submitted_us, submitted_us, row.id)
         )
@@ -174,6 +204,7 @@ class Identities:
         if self._db.execute("SELECT 1 FROM job_stay WHERE job = ?", (row.id,)).fetchone():
             return
         row.uid, row.owner, row.told = uid, (f"uid:{uid}", "", "", ""), Told()
+        self.write_new()
         self._db.execute(
             "UPDATE job SET state = NULL, account = '', partition = '', project = '', uid = ?, owner = ?,"
             " whole_id = job_id, shown_id = job_id WHERE id = ?",
@@ -185,14 +216,18 @@ class Identities:
         row.uid = uid if row.uid is None else row.uid
         if not row.owner[0] and row.uid is not None:
             row.owner = (f"uid:{row.uid}", *row.owner[1:])
-        self._changed[row.id] = row
+        self._change(row)
+
+    def _change(self, row: JobRow) -> None:
+        if row.id not in self._new:
+            self._changed[row.id] = row
 
 
 def _row_of(values: Sequence[Any]) -> JobRow:
-    is_told, has_started, has_ended, number, submitted, latest, uid, first, last, tasks, *owner = values
+    is_told, has_started, has_ended, number, submitted, latest, uid, first, last, tasks, each, *owner = values
     told = Told(bool(is_told), bool(has_started), bool(has_ended))
     user, account, partition, project = owner
-    return JobRow(number, submitted, latest, uid, first, last, tasks, (user, account, partition, project), told)
+    return JobRow(number, submitted, latest, uid, first, last, tasks, each, (user, account, partition, project), told)
 
 
 def named(rows: list[JobRow], submitted_us: int, uid: int | None, until_us: int) -> JobRow | None:

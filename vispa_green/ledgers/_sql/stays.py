@@ -46,7 +46,6 @@ class Stays:
         """Add the presence of an interval's jobs; ``place`` is its node, its spool and its number there."""
         node_id, spool_id, sequence = place
         begin, end = us(interval.start), us(interval.end)
-        self.learn(jobs.values(), node_id)
         for seen in interval.jobs:
             watched_us = seen.present_us if interval.quality is Quality.MEASURED else 0
             stay = self._continued(jobs[seen.job_id], place, begin)
@@ -61,7 +60,7 @@ class Stays:
             self._changed[jobs[seen.job_id], node_id, stay.start_us] = stay
 
     def learn(self, jobs: Iterable[int], node_id: int) -> None:
-        """Read the stays of some jobs on a node at once."""
+        """Read the stays of some jobs on a node at once; those of others are all new."""
         unknown = sorted(job for job in jobs if (job, node_id) not in self._known)
         if not unknown:
             return
@@ -83,7 +82,7 @@ class Stays:
     def _continued(self, job: int, place: tuple[int, int, int], begin: int) -> _Stay:
         """Return the stay that a time continues, or a new one that starts there."""
         node_id, spool_id, sequence = place
-        stays = self._known[job, node_id]
+        stays = self._known.setdefault((job, node_id), [])
         fitting = [
             stay
             for stay in stays

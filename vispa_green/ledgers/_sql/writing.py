@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -79,13 +80,14 @@ class IntervalWriter:
         contained = contained_devices(interval)
         self._added.append(_Added(item.sequence, interval, node_id, received_us, jobs, contained))
         self._sums.add(interval, node_id, jobs, contained)
-        self._stays.add(interval, (node_id, self._spool_id, item.sequence), jobs)
 
     def finish(self) -> None:
         """Write the rows of what was added and its roll-ups; more may be added then.
 
         Raises `IntervalRefused` for an interval that breaks the account's rules.
         """
+        self._add_stays()
+        self._identities.write_new()
         self._write_rows()
         days = OwnerDays(self._db, self._cluster_id, self._zone)
         for row in self._identities.write():
@@ -99,23 +101,35 @@ class IntervalWriter:
             raise IntervalRefused(None, str(error)) from error
         self._begin()
 
+    def _add_stays(self) -> None:
+        by_node: defaultdict[int, set[int]] = defaultdict(set)
+        for added in self._added:
+            by_node[added.node_id].update(job for job in added.jobs.values() if not self._identities.is_new(job))
+        for node_id, jobs in by_node.items():
+            self._stays.learn(jobs, node_id)
+        for added in self._added:
+            self._stays.add(added.interval, (added.node_id, self._spool_id, added.sequence), added.jobs)
+
     def _write_rows(self) -> None:
         """Write what waits; if one of it is refused, one after the other, to tell which."""
         if not self._added:
             return
         numbers = self._db.numbers("node_interval", len(self._added))
         pairs = list(zip(self._added, numbers, strict=True))
-        self._db.execute("SAVEPOINT rows")
-        try:
-            self._insert(pairs)
-        except self._db.refusals:
-            self._db.execute("ROLLBACK TO rows")
-            for pair in pairs:
-                try:
-                    self._insert([pair])
-                except self._db.refusals as error:
-                    raise IntervalRefused(pair[0].sequence, str(error)) from error
-        self._db.execute("RELEASE rows")
+        if len(pairs) > 1:
+            self._db.execute("SAVEPOINT rows")
+            try:
+                self._insert(pairs)
+            except self._db.refusals:
+                self._db.execute("ROLLBACK TO rows")
+            else:
+                self._db.execute("RELEASE rows")
+                return
+        for pair in pairs:
+            try:
+                self._insert([pair])
+            except self._db.refusals as error:
+                raise IntervalRefused(pair[0].sequence, str(error)) from error
 
     def _insert(self, pairs: Sequence[tuple[_Added, int]]) -> None:
         days = self._db.dialect.day_columns

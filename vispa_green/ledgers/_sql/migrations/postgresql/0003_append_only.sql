@@ -71,7 +71,7 @@ CREATE INDEX job_by_same ON job (same_as) WHERE same_as IS NOT NULL;
 
 -- ---- raw rows: a partition of each for every UTC day in which intervals end; pruning drops whole days -----------
 -- They refer to no other table: to attach a day would then lock the jobs. 'ledger verify' finds what belongs to nothing.
-CREATE SEQUENCE node_interval_numbers;
+CREATE SEQUENCE node_interval_id_seq;
 
 CREATE TABLE node_interval (
     id          bigint NOT NULL,
