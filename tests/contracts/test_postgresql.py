@@ -25,6 +25,7 @@ from tests.contracts.standing_in import stand_in_of
 from vispa_green.errors import LedgerError, LedgerMissing
 from vispa_green.ledgers import open_ledger
 from vispa_green.ledgers._sql.migrating import steps
+from vispa_green.ledgers.postgresql import PostgresDatabase
 from vispa_green.model import Dimension, JobKey, Ledger, Origin, Selection, SpooledInterval
 
 DAY = 24 * HOUR
@@ -309,6 +310,19 @@ def test_a_spool_delivered_in_any_order_is_known_number_by_number(url: str) -> N
     assert asked(url, "SELECT delivered::text FROM spool") == [("{[0,10)}",)]
 
 
+def test_a_connection_that_is_cut_is_told_and_nothing_of_its_transaction_stays(url: str) -> None:
+    with closing(open_ledger(url, create=True)) as ledger:
+        ledger.energy.append(ORIGIN, spooled(1), START)
+        cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'vispa-green'"
+        shared_server().execute(cut, "postgres")
+        with pytest.raises(LedgerError, match="postgresql://") as told:
+            ledger.energy.append(ORIGIN, spooled(2), START)
+        assert "\n" not in str(told.value)
+    with closing(open_ledger(url)) as again:
+        assert again.energy.append(ORIGIN, spooled(1, 2), START) == 1
+        assert again.energy.verify() == []
+
+
 # ---- opening --------------------------------------------------------------------------------------------
 
 
@@ -360,6 +374,26 @@ def test_the_tables_of_both_engines_are_the_same_but_for_the_days(url: str, tmp_
         ours[table].add("end_us")
     ours["spool"] = {"id", "name", "delivered"}
     assert theirs == ours
+
+
+def test_a_step_in_the_words_of_sqlite_is_read_in_our_types(url: str) -> None:
+    open_ledger(url, create=True).close()
+    with closing(PostgresDatabase(psycopg.connect(url, autocommit=True))) as database:
+        database.run_script("""
+            CREATE TABLE a (id INTEGER PRIMARY KEY, job INTEGER REFERENCES job (id), name TEXT NOT NULL) STRICT;
+            CREATE TABLE b (day INTEGER NOT NULL, mean REAL, PRIMARY KEY (day)) STRICT, WITHOUT ROWID;
+            INSERT INTO a (name) VALUES ('x'), ('y');
+        """)
+        assert database.execute("SELECT id, name FROM a ORDER BY id").fetchall() == [(1, "x"), (2, "y")]
+    rows = asked(url, "SELECT column_name::text, data_type::text FROM information_schema.columns"
+                      f" WHERE table_schema = '{schema_of(url)}' AND table_name IN ('a', 'b')")  # fmt: skip
+    assert dict(rows) == {
+        "id": "bigint",
+        "job": "bigint",
+        "name": "text",
+        "day": "bigint",
+        "mean": "double precision",
+    }
 
 
 # ---- commands -------------------------------------------------------------------------------------------
