@@ -25,7 +25,10 @@ OWNER = "vispa"
 SHARED = "account"
 """A database that is there."""
 READY_S, STOPPED_S = 30, 30
-QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+QUICK = {
+    "fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "wal_level": "minimal",
+    "max_wal_senders": "0", "jit": "off",
+}  # fmt: skip
 """Nothing of a test's server has to outlive the machine."""
 
 

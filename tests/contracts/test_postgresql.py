@@ -18,6 +18,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from lab.hosttree import HostTree
 from lab.postgres import OWNER, SHARED, shared_server
 
 from tests.contracts.rows import BERLIN, HOUR, ORIGIN, START, charged, deliver, fact, promise, spooled
@@ -162,6 +163,18 @@ def test_a_reader_sees_rows_of_his_own_jobs_whatever_he_asks(url: str, reader: s
         assert {row[0] for row in found} == own & {row[0] for row in everything}, table
         assert found
         assert len(everything) > len(found)
+
+
+def test_a_table_of_a_readers_own_does_not_pass_for_the_ledgers(url: str, reader: str) -> None:
+    """Temporary tables come first where a name says no schema, and everybody may make them."""
+    with closing(open_ledger(url)) as ledger:
+        two_users(ledger, name_in(reader))
+    with psycopg.connect(reader, autocommit=True) as connection:
+        connection.execute("CREATE TEMP TABLE job (id bigint, owner name, same_as bigint)")
+        connection.execute("INSERT INTO job SELECT n, session_user FROM generate_series(1, 100) AS n")
+        connection.execute("GRANT SELECT ON job TO PUBLIC")
+        found = connection.execute(f"SELECT DISTINCT owner FROM {schema_of(url)}.job".encode()).fetchall()
+    assert found == [(name_in(reader),)]
 
 
 @pytest.mark.parametrize(
@@ -401,7 +414,23 @@ def test_a_step_in_the_words_of_sqlite_is_read_in_our_types(url: str) -> None:
 
 def test_the_commands_work_with_it(url: str, tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
-    config.write_text(f'[ledger]\nurl = "{url}"\n[slurm]\nenabled = false\n[grid]\nproviders = []\n')
+    node = HostTree(tmp_path / "host")
+    config.write_text(f"""
+        [host]
+        sysfs_root = "{node.sysfs_root}"
+        procfs_root = "{node.procfs_root}"
+        cgroup_root = "{node.cgroup_root}"
+        [meters]
+        enabled = ["rapl"]
+        [agent]
+        spool_dir = "{tmp_path / "spool"}"
+        [ledger]
+        url = "{url}"
+        [slurm]
+        enabled = false
+        [grid]
+        providers = []
+        """)
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "vispa_green", *arguments, "--config", str(config)]
@@ -409,7 +438,10 @@ def test_the_commands_work_with_it(url: str, tmp_path: Path) -> None:
 
     missing = run("ledger", "balance")
     assert (missing.returncode, len(missing.stderr.splitlines())) == (1, 1)
-    with closing(open_ledger(url, create=True)) as ledger:
+    measured = run("agent", "run", "--interval", "200ms", "--samples", "2")
+    assert measured.returncode == 0, measured.stderr
+    assert asked(url, "SELECT count(*) >= 1 FROM node_interval") == [(True,)]
+    with closing(open_ledger(url)) as ledger:
         two_users(ledger, "ada")
     for words in (("balance",), ("verify",), ("migrate",), ("prune", "--keep-days", "1")):
         done = run("ledger", *words)

@@ -268,6 +268,9 @@ CREATE TABLE move (
     UNIQUE (promise_id, moved_us)
 );
 
+-- What functions call by a name is ours: anybody may have a temporary table of that name, and it would come first.
+SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
+
 -- ---- append-only: raw rows may go when they are older than meta.pruned_us says ----------------------------------
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
