@@ -51,24 +51,25 @@ class PostgresServer:
     def start(self) -> None:
         """Make a cluster, and start it."""
         self.directory = Path(tempfile.mkdtemp(dir="/tmp", prefix="postgres-"))  # a socket's path has to be short
-        as_user: dict[str, Any] = {}
+        as_user: tuple[str, ...] = ()
         if os.geteuid() == 0:
             account = _account()
             os.chown(self.directory, account.pw_uid, account.pw_gid)
-            as_user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-        data = self.directory / "data"
+            as_user = (f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups")
+        data = str(self.directory / "data")
+        made = ["initdb", "-D", data, "-U", "admin", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
         done = subprocess.run(
-            [program("initdb"), "-D", data, "-U", "admin", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"],
-            cwd=self.directory, capture_output=True, text=True, check=False, **as_user,
+            ["setpriv", *as_user, program(made[0]), *made[1:]],
+            cwd=self.directory, capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:
             raise LabError(f"initdb: {done.stderr.strip()}")
-        options = [word for name, value in self.settings.items() for word in ("-c", f"{name}={value}")]
-        log = (self.directory / "log").open("wb")
-        with log:
+        settings = {**self.settings, "unix_socket_directories": str(self.directory)}
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        with (self.directory / "log").open("wb") as log:  # a test run that is killed takes its server with it
             self._process = subprocess.Popen(
-                [program("postgres"), "-D", data, "-k", self.directory, *options],
-                cwd=self.directory, stdout=log, stderr=log, **as_user,
+                ["setpriv", *as_user, "--pdeathsig=INT", program("postgres"), "-D", data, *options],
+                cwd=self.directory, stdout=log, stderr=log,
             )  # fmt: skip
         if not wait_until(self._answers, READY_S):
             self.stop()

@@ -232,7 +232,9 @@ class PostgresDatabase:
 
     def version(self) -> int:
         """Return how many steps of migration were taken, 0 where there are no tables."""
-        if self.execute("SELECT to_regclass('meta')").fetchone()[0] is None:
+        # The catalogue itself is asked: after a wait, caches do not know yet what another made meanwhile.
+        tables = "SELECT 1 FROM pg_tables WHERE tablename = 'meta' AND schemaname = ANY (current_schemas(false))"
+        if self.execute(tables).fetchone() is None:
             return 0
         row = self.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
         return 0 if row is None else int(row[0])

@@ -8,6 +8,9 @@ from lab.postgres import SHARED, shared_server
 
 from tests.contracts.standing_in import StandIn
 
+SLOW = True
+"""Its tables are made anew for each example, in a fifth of a second."""
+
 
 @contextmanager
 def healthy(directory: Path) -> Iterator[StandIn]:
