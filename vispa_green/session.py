@@ -62,6 +62,7 @@ class Session:
             cluster=cluster.name,
             zone=cluster.timezone,
             tables=self.config.options("ledger"),
+            host=self.host(),
         )
 
 

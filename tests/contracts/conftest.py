@@ -25,3 +25,10 @@ def ledger(ledger_url: str) -> Iterator[Ledger]:
     opened = open_ledger(ledger_url, create=True)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    """Where a PostgreSQL ledger can be made."""
+    with stand_in_of("postgresql").healthy(tmp_path) as there:
+        yield there.url

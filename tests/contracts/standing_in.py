@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from vispa_green.host import Host
 from vispa_green.registry import Tables
@@ -66,6 +67,12 @@ def stand_in_of(name: str) -> Maker:
     spec.loader.exec_module(module)
     maker: Maker = module
     return maker
+
+
+def examples(name: str, many: int) -> settings:
+    """Return how many examples a law is tried with: a third where the stand-in calls itself ``SLOW`` to make."""
+    few = many // 3 if getattr(stand_in_of(name), "SLOW", False) else many
+    return settings(max_examples=few, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @functools.cache

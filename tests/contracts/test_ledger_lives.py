@@ -12,12 +12,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.contracts.lives import FIRST, SECOND, USERS, YEAR, Life, Spool, World, worlds
 from tests.contracts.rows import BERLIN
-from tests.contracts.standing_in import stand_in_of
+from tests.contracts.standing_in import examples, stand_in_of
 from vispa_green.ledgers import LEDGERS, open_ledger
 from vispa_green.model import QUARTER, Dimension, JobAccount, Ledger, Origin, Selection, SpooledInterval
 
@@ -199,45 +199,49 @@ def _sightings(world: World, life: Life) -> int:
 
 
 @pytest.mark.parametrize("name", LEDGERS.names())
-@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
-@given(world=worlds(), steps=STEPS)
-def test_sums_agree_and_every_job_has_its_own(name: str, world: World, steps: list[tuple[str, int, int]]) -> None:
-    with fresh_ledger(name) as ledger:
-        telling = Telling(world, ledger)
-        for step, number, seconds in steps:
-            if step in {"deliver", "again", "prune"} and not world.spools:
-                continue
-            getattr(telling, step)(number, seconds)
-        assert_sound(ledger)
-        telling.finish()
-        assert_sound(ledger, world)
-        assert_everybody_has_his_own(ledger, world)
+def test_sums_agree_and_every_job_has_its_own(name: str) -> None:
+    @examples(name, 100)
+    @given(world=worlds(), steps=STEPS)
+    def holds(world: World, steps: list[tuple[str, int, int]]) -> None:
+        with fresh_ledger(name) as ledger:
+            telling = Telling(world, ledger)
+            for step, number, seconds in steps:
+                if step in {"deliver", "again", "prune"} and not world.spools:
+                    continue
+                getattr(telling, step)(number, seconds)
+            assert_sound(ledger)
+            telling.finish()
+            assert_sound(ledger, world)
+            assert_everybody_has_his_own(ledger, world)
+
+    holds()
 
 
 @pytest.mark.parametrize("name", LEDGERS.names())
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    world=worlds(),
-    pruned=st.none() | st.integers(0, 6000),
-    moments=st.lists(MOMENTS, min_size=3, max_size=6, unique=True),
-)
-def test_adjacent_windows_add_up_to_their_union(
-    name: str, world: World, pruned: int | None, moments: list[datetime]
-) -> None:
-    with fresh_ledger(name) as ledger:
-        telling = Telling(world, ledger)
-        telling.finish()
-        if pruned is not None:
-            ledger.energy.prune(FIRST + YEAR + pruned * SECOND)
-        edges = sorted(moments)
-        pieces, by_job = Counter[object](), Counter[object]()
-        for start, end in pairwise(edges):
-            pieces += _in_window(ledger, start, end)
-            by_job += _accounts_in(ledger, start, end)
-        assert pieces == _in_window(ledger, edges[0], edges[-1])
-        assert by_job == pieces
-        whole = _in_window(ledger, FIRST - YEAR, FIRST + 3 * YEAR)
-        assert whole == +Counter({account.key: energy_uj(account) for account in ledger.energy.jobs(EVERYTHING)})
+def test_adjacent_windows_add_up_to_their_union(name: str) -> None:
+    @examples(name, 60)
+    @given(
+        world=worlds(),
+        pruned=st.none() | st.integers(0, 6000),
+        moments=st.lists(MOMENTS, min_size=3, max_size=6, unique=True),
+    )
+    def holds(world: World, pruned: int | None, moments: list[datetime]) -> None:
+        with fresh_ledger(name) as ledger:
+            telling = Telling(world, ledger)
+            telling.finish()
+            if pruned is not None:
+                ledger.energy.prune(FIRST + YEAR + pruned * SECOND)
+            edges = sorted(moments)
+            pieces, by_job = Counter[object](), Counter[object]()
+            for start, end in pairwise(edges):
+                pieces += _in_window(ledger, start, end)
+                by_job += _accounts_in(ledger, start, end)
+            assert pieces == _in_window(ledger, edges[0], edges[-1])
+            assert by_job == pieces
+            whole = _in_window(ledger, FIRST - YEAR, FIRST + 3 * YEAR)
+            assert whole == +Counter({account.key: energy_uj(account) for account in ledger.energy.jobs(EVERYTHING)})
+
+    holds()
 
 
 def _in_window(ledger: Ledger, start: datetime, end: datetime) -> Counter[object]:

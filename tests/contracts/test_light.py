@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-HEAVY = {"pandas", "sqlalchemy", "flask", "matplotlib", "jinja2", "numpy"}
+HEAVY = {"pandas", "sqlalchemy", "psycopg", "flask", "matplotlib", "jinja2", "numpy"}
 PROGRAM = """
 import importlib, json, pkgutil, sys
 name = sys.argv[1]
@@ -76,7 +76,7 @@ def test_what_is_declared_for_everybody_is_what_the_package_imports_and_no_more(
     files = (ROOT / "vispa_green").rglob("*.py")
     imported = {name for file in files for name in imports_of(file)} - set(sys.stdlib_module_names) - {"vispa_green"}
     brought_by_jinja2 = {"markupsafe"}
-    assert imported - named([*extras["report"], *extras["notebook"]]) - brought_by_jinja2 == base
+    assert imported - named([*extras["report"], *extras["notebook"], *extras["postgres"]]) - brought_by_jinja2 == base
 
 
 def imports_of(file: Path) -> set[str]:

@@ -10,11 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.contracts.rows import BERLIN, HOUR, SECOND, START, charged, deliver, energy_by, fact
-from tests.contracts.standing_in import stand_in_of
+from tests.contracts.standing_in import examples, stand_in_of
 from vispa_green.answers.totals import summed
 from vispa_green.ledgers import LEDGERS, open_ledger
 from vispa_green.model import Dimension, Ledger, ProjectTag, Selection, Visibility
@@ -115,32 +115,37 @@ STEPS = st.lists(
 
 
 @pytest.mark.parametrize("name", LEDGERS.names())
-@settings(max_examples=30)
-@given(steps=STEPS)
-def test_whatever_the_order_sums_by_project_are_those_of_the_jobs(
-    name: str, steps: list[tuple[str, str, str]]
-) -> None:
-    with fresh_ledger(name) as ledger:
-        tags: dict[str, str] = {}
-        facts: dict[str, str] = {}
-        energy = dict.fromkeys("123", 0)
-        for second, (what, number, project) in enumerate(steps):
-            if what == "tag":
-                ledger.projects.append([tag(number, project, second)])
-                tags[number] = project
-            elif what == "fact":
-                ledger.facts.append(
-                    "lab", [fact(number, project=project, name=f"s{second}")], START + second * SECOND
-                )
-                facts[number] = project
-            else:
-                deliver(ledger, [charged({number: 7}, START, HOUR, submitted=START)], spool=f"s{second}")
-                energy[number] += 7
-        expected: dict[object, int] = {}
-        for number, used_uj in energy.items():
-            own = (tags.get(number) or facts.get(number, "")) if number in facts or number in tags else ""
-            if used_uj:
-                expected[own] = expected.get(own, 0) + used_uj
-        assert energy_by(ledger, Dimension.PROJECT) == expected
-        assert ledger.energy.verify() == []
-        assert all(a.tagged_at <= b.tagged_at for a, b in pairwise(ledger.projects.tags(Selection())))
+def test_whatever_the_order_sums_by_project_are_those_of_the_jobs(name: str) -> None:
+    @examples(name, 30)
+    @given(steps=STEPS)
+    def holds(steps: list[tuple[str, str, str]]) -> None:
+        with fresh_ledger(name) as ledger:
+            expected = _told_step_by_step(ledger, steps)
+            assert energy_by(ledger, Dimension.PROJECT) == expected
+            assert ledger.energy.verify() == []
+            assert all(a.tagged_at <= b.tagged_at for a, b in pairwise(ledger.projects.tags(Selection())))
+
+    holds()
+
+
+def _told_step_by_step(ledger: Ledger, steps: list[tuple[str, str, str]]) -> dict[object, int]:
+    """Return how much each project should have used then."""
+    tags: dict[str, str] = {}
+    facts: dict[str, str] = {}
+    energy = dict.fromkeys("123", 0)
+    for second, (what, number, project) in enumerate(steps):
+        if what == "tag":
+            ledger.projects.append([tag(number, project, second)])
+            tags[number] = project
+        elif what == "fact":
+            ledger.facts.append("lab", [fact(number, project=project, name=f"s{second}")], START + second * SECOND)
+            facts[number] = project
+        else:
+            deliver(ledger, [charged({number: 7}, START, HOUR, submitted=START)], spool=f"s{second}")
+            energy[number] += 7
+    expected: dict[object, int] = {}
+    for number, used_uj in energy.items():
+        own = (tags.get(number) or facts.get(number, "")) if number in facts or number in tags else ""
+        if used_uj:
+            expected[own] = expected.get(own, 0) + used_uj
+    return expected

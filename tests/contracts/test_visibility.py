@@ -11,11 +11,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.contracts.rows import BERLIN, HOUR, START, charged, deliver, fact, promise
-from tests.contracts.standing_in import stand_in_of
+from tests.contracts.standing_in import examples, stand_in_of
 from vispa_green.access import Principal, Role, may_see, narrowed
 from vispa_green.ledgers import LEDGERS, open_ledger
 from vispa_green.model import Dimension, Ledger, Move, Quantity, Selection
@@ -104,41 +104,43 @@ def numbers(ledger: Ledger, asked: Selection) -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("name", LEDGERS.names())
-@settings(max_examples=60)
-@given(jobs=owned(), principal=PRINCIPALS, asked=QUESTIONS)
-def test_a_narrowed_question_is_answered_with_what_the_asker_may_see_and_all_of_it(
-    name: str, jobs: list[Owned], principal: Principal, asked: Selection
-) -> None:
-    allowed = {job.number for job in jobs if may_see(principal, *job.owner)}
-    with written(name, jobs) as ledger:
-        everything, mine = numbers(ledger, asked), numbers(ledger, narrowed(asked, principal))
-        for what, found in mine.items():
-            assert found == everything[what] & allowed, what
-        sums, allowed_uj = Counter[str](), sum(10 + int(number) for number in everything["totals"] & allowed)
-        for by in (Dimension.USER, Dimension.ACCOUNT, Dimension.NODE, Dimension.DAY, Dimension.COMPONENT):
-            for with_grid in (True, False):  # the second may come from the sums by day
-                whole = replace(narrowed(asked, principal), start=None)
-                for total in ledger.energy.totals(whole, (by,), BERLIN, with_grid=with_grid):
-                    sums[f"{by} {with_grid}"] += sum(one.busy_uj + one.idle_uj for one in total.sums)
-        if asked.start is None or asked.start < START:
-            assert set(sums.values()) <= {allowed_uj}
+def test_a_narrowed_question_is_answered_with_what_the_asker_may_see_and_all_of_it(name: str) -> None:
+    @examples(name, 60)
+    @given(jobs=owned(), principal=PRINCIPALS, asked=QUESTIONS)
+    def holds(jobs: list[Owned], principal: Principal, asked: Selection) -> None:
+        allowed = {job.number for job in jobs if may_see(principal, *job.owner)}
+        with written(name, jobs) as ledger:
+            everything, mine = numbers(ledger, asked), numbers(ledger, narrowed(asked, principal))
+            for what, found in mine.items():
+                assert found == everything[what] & allowed, what
+            sums, allowed_uj = Counter[str](), sum(10 + int(number) for number in everything["totals"] & allowed)
+            for by in (Dimension.USER, Dimension.ACCOUNT, Dimension.NODE, Dimension.DAY, Dimension.COMPONENT):
+                for with_grid in (True, False):  # the second may come from the sums by day
+                    whole = replace(narrowed(asked, principal), start=None)
+                    for total in ledger.energy.totals(whole, (by,), BERLIN, with_grid=with_grid):
+                        sums[f"{by} {with_grid}"] += sum(one.busy_uj + one.idle_uj for one in total.sums)
+            if asked.start is None or asked.start < START:
+                assert set(sums.values()) <= {allowed_uj}
+
+    holds()
 
 
 @pytest.mark.parametrize("name", LEDGERS.names())
-@settings(max_examples=30)
-@given(jobs=owned(), principal=PRINCIPALS, asked=QUESTIONS)
-def test_promises_and_moves_are_told_to_who_may_see_their_user(
-    name: str, jobs: list[Owned], principal: Principal, asked: Selection
-) -> None:
-    asked = replace(asked, accounts=(), start=None)
-    with written(name, jobs) as ledger:
-        everything, mine = (
-            {one.job_id for one in ledger.promises.promises(question)}
-            for question in (asked, narrowed(asked, principal))
-        )
-        moved = {one.job_id for one in ledger.promises.moves(narrowed(asked, principal))}
-    allowed = {job.number for job in jobs if may_see(principal, job.user, UIDS[job.user], "")}
-    assert mine == moved == everything & allowed
+def test_promises_and_moves_are_told_to_who_may_see_their_user(name: str) -> None:
+    @examples(name, 30)
+    @given(jobs=owned(), principal=PRINCIPALS, asked=QUESTIONS)
+    def holds(jobs: list[Owned], principal: Principal, asked: Selection) -> None:
+        asked = replace(asked, accounts=(), start=None)
+        with written(name, jobs) as ledger:
+            everything, mine = (
+                {one.job_id for one in ledger.promises.promises(question)}
+                for question in (asked, narrowed(asked, principal))
+            )
+            moved = {one.job_id for one in ledger.promises.moves(narrowed(asked, principal))}
+        allowed = {job.number for job in jobs if may_see(principal, job.user, UIDS[job.user], "")}
+        assert mine == moved == everything & allowed
+
+    holds()
 
 
 def test_who_may_see_whom() -> None:

@@ -11,11 +11,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.contracts.lives import FIRST, SECOND, USERS, YEAR, World, worlds
 from tests.contracts.rows import BERLIN, HOUR, START, UJ_PER_WH, charged, deliver, fact
+from tests.contracts.standing_in import examples
 from tests.contracts.test_ledger_lives import LATE, MOMENTS, Telling, fresh_ledger
 from vispa_green.ledgers import LEDGERS, open_ledger
 from vispa_green.model import (
@@ -132,30 +133,39 @@ def assert_sums_of_jobs(ledger: Ledger, selection: Selection, by: Sequence[Dimen
 
 
 @pytest.mark.parametrize("name", LEDGERS.names())
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(world=worlds(), steps=STEPS, zone=st.sampled_from(ZONES), by=BY, selections=st.lists(SELECTIONS, max_size=4))
-def test_sums_are_those_of_their_jobs(
-    name: str,
-    world: World,
-    steps: list[tuple[str, int, int]],
-    zone: str,
-    by: list[Dimension],
-    selections: list[Selection],
-) -> None:
+def test_sums_are_those_of_their_jobs(name: str) -> None:
     """To the µJ and the µg, whatever was told since some of them were made ready, in every zone."""
-    with fresh_ledger(name, zone) as ledger:
-        telling = GridTelling(world, ledger)
-        for step, number, value in steps:
-            if step in {"deliver", "again"} and not world.spools:
-                continue
-            getattr(telling, step)(number, value)
+
+    @examples(name, 80)
+    @given(
+        world=worlds(),
+        steps=STEPS,
+        zone=st.sampled_from(ZONES),
+        by=BY,
+        selections=st.lists(SELECTIONS, max_size=4),
+    )
+    def holds(
+        world: World,
+        steps: list[tuple[str, int, int]],
+        zone: str,
+        by: list[Dimension],
+        selections: list[Selection],
+    ) -> None:
+        with fresh_ledger(name, zone) as ledger:
+            telling = GridTelling(world, ledger)
+            for step, number, value in steps:
+                if step in {"deliver", "again"} and not world.spools:
+                    continue
+                getattr(telling, step)(number, value)
+                assert_sums_of_jobs(ledger, Selection(), by, ZoneInfo(zone))
+            telling.finish()
             assert_sums_of_jobs(ledger, Selection(), by, ZoneInfo(zone))
-        telling.finish()
-        assert_sums_of_jobs(ledger, Selection(), by, ZoneInfo(zone))
-        telling.settle(5, 1)
-        for selection in (Selection(), *selections):
-            assert_sums_of_jobs(ledger, selection, by, ZoneInfo(zone))
-        assert ledger.energy.verify() == []
+            telling.settle(5, 1)
+            for selection in (Selection(), *selections):
+                assert_sums_of_jobs(ledger, selection, by, ZoneInfo(zone))
+            assert ledger.energy.verify() == []
+
+    holds()
 
 
 def value_at(start: datetime, number: float, at: datetime, source: str = "x") -> GridValue:

@@ -10,11 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.contracts.rows import BERLIN, HOUR, START, UJ_PER_WH, charged, deliver
-from tests.contracts.standing_in import stand_in_of
+from tests.contracts.standing_in import examples, stand_in_of
 from vispa_green.energy.carbon import GridSignal, carbon_of
 from vispa_green.ledgers import LEDGERS, open_ledger
 from vispa_green.model import Dimension, GridKind, GridValue, Ledger, Quantity, Selection, Weighted
@@ -42,43 +42,45 @@ def weights(ledger: Ledger, **changes: object) -> dict[str, Weighted]:
 
 
 @pytest.mark.parametrize("name", LEDGERS.names())
-@settings(max_examples=60)
-@given(
-    step=STEPS,
-    values=st.lists(st.none() | st.floats(1, 1000), max_size=12),
-    uses=USES,
-    cuts=st.lists(st.integers(1, 15_000), min_size=1, max_size=3, unique=True),
-)
-def test_every_job_has_the_grid_of_its_own_energy(
-    name: str, step: int, values: list[float | None], uses: list[tuple[int, float, int]], cuts: list[int]
-) -> None:
+def test_every_job_has_the_grid_of_its_own_energy(name: str) -> None:
     """Whatever the steps of the series, known in part or wholly; and adjacent times add up."""
-    with TemporaryDirectory() as directory, stand_in_of(name).healthy(Path(directory)) as there:
-        ledger = open_ledger(there.url, create=True)
-        told = series(values, step * MINUTE)
-        ledger.grid.append(told)
-        for number, (minute, length, energy_uj) in enumerate(uses):
-            deliver(
-                ledger,
-                [charged({f"{number}": energy_uj}, START + minute * MINUTE, length * MINUTE)],
-                spool=f"{number}",
-            )
-        signal = GridSignal.from_values(told, CO2)
-        found = weights(ledger)
-        edges = [START - HOUR, *(START + cut * timedelta(seconds=1) for cut in sorted(cuts)), START + 9 * HOUR]
-        for posting in ledger.energy.postings(Selection()):
-            carbon, own = carbon_of([posting], signal), found[posting.key.job_id]
-            assert own.known_uj == pytest.approx(carbon.covered_uj, abs=5)
-            assert own.sum_uj / (1000 * UJ_PER_WH) == pytest.approx(carbon.grams, rel=1e-6, abs=1e-8)
-        pieces = Weighted()
-        for start, end in pairwise(edges):
-            pieces += sum(weights(ledger, start=start, end=end).values(), Weighted())
-        totals = ledger.energy.totals(Selection(), (), BERLIN)
-        whole = sum(((total.grid or {}).get(CO2, Weighted()) for total in totals), Weighted())
-        for one in (pieces, sum(found.values(), Weighted())):
-            assert one.known_uj == pytest.approx(whole.known_uj, abs=40)
-            assert one.sum_uj == pytest.approx(whole.sum_uj, rel=1e-6, abs=1e5)
-        ledger.close()
+
+    @examples(name, 60)
+    @given(
+        step=STEPS,
+        values=st.lists(st.none() | st.floats(1, 1000), max_size=12),
+        uses=USES,
+        cuts=st.lists(st.integers(1, 15_000), min_size=1, max_size=3, unique=True),
+    )
+    def holds(step: int, values: list[float | None], uses: list[tuple[int, float, int]], cuts: list[int]) -> None:
+        with TemporaryDirectory() as directory, stand_in_of(name).healthy(Path(directory)) as there:
+            ledger = open_ledger(there.url, create=True)
+            told = series(values, step * MINUTE)
+            ledger.grid.append(told)
+            for number, (minute, length, energy_uj) in enumerate(uses):
+                deliver(
+                    ledger,
+                    [charged({f"{number}": energy_uj}, START + minute * MINUTE, length * MINUTE)],
+                    spool=f"{number}",
+                )
+            signal = GridSignal.from_values(told, CO2)
+            found = weights(ledger)
+            edges = [START - HOUR, *(START + cut * timedelta(seconds=1) for cut in sorted(cuts)), START + 9 * HOUR]
+            for posting in ledger.energy.postings(Selection()):
+                carbon, own = carbon_of([posting], signal), found[posting.key.job_id]
+                assert own.known_uj == pytest.approx(carbon.covered_uj, abs=5)
+                assert own.sum_uj / (1000 * UJ_PER_WH) == pytest.approx(carbon.grams, rel=1e-6, abs=1e-8)
+            pieces = Weighted()
+            for start, end in pairwise(edges):
+                pieces += sum(weights(ledger, start=start, end=end).values(), Weighted())
+            totals = ledger.energy.totals(Selection(), (), BERLIN)
+            whole = sum(((total.grid or {}).get(CO2, Weighted()) for total in totals), Weighted())
+            for one in (pieces, sum(found.values(), Weighted())):
+                assert one.known_uj == pytest.approx(whole.known_uj, abs=40)
+                assert one.sum_uj == pytest.approx(whole.sum_uj, rel=1e-6, abs=1e5)
+            ledger.close()
+
+    holds()
 
 
 def test_measured_counts_before_forecast_and_the_latest_issue_of_each(ledger: Ledger) -> None:
