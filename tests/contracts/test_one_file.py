@@ -27,6 +27,8 @@ from vispa_green.config import CONFIG_VARIABLE
 
 FOREIGN = Path(__file__).parent / "foreign"
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.timeout(1200)  # the laws of all kinds are run inside, over every foreign file
+
 KINDS = {
     "foreign_meter": "vispa_green.meters",
     "foreign_tracker": "vispa_green.trackers",
