@@ -6,6 +6,9 @@ from pathlib import Path
 
 from tests.contracts.standing_in import StandIn
 
+SLOW = True
+"""Its books are those of SQLite, which the laws have tried with many examples."""
+
 
 @contextmanager
 def healthy(directory: Path) -> Iterator[StandIn]:
