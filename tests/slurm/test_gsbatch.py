@@ -226,6 +226,38 @@ def test_the_promise_is_kept_and_told(bench: Bench) -> None:
     assert bench.begin_delay_s(green) == [pytest.approx(planned.total_seconds(), abs=3)]
 
 
+def test_a_job_is_tagged_with_its_project_as_it_is_submitted(bench: Bench) -> None:
+    """Also without a wish for a later start, and each place as it has the word."""
+    bench.run("vispa-green", "slurm", "sync")
+    bench.script("tagged.sh", "sleep 60", "#GREEN project=paper-x=0.7,thesis=0.3\n")
+    done = [
+        bench.run("gsbatch", "--green-project=paper-x", "--green-max-delay=12h", "job.sh"),
+        bench.run("gsbatch", "-a", "1-2", "-H", "job.sh", VISPA_GREEN_PROJECT="paper-x"),
+        bench.run("gsbatch", "-H", "tagged.sh"),
+        bench.run("gsbatch", "--green-project=", "-H", "tagged.sh"),
+    ]
+    assert [(one.returncode, anonymous(one.stdout)) for one in done] == [(0, "Submitted batch job N\n")] * 4
+    assert "tag" not in "".join(one.stderr for one in done)
+    told = bench.run("vispa-green", "slurm", "sync")
+    assert told.returncode == 0, told.stderr
+    tags = [json.loads(bench.run("vispa-green", "tag", "-j", number(one), "--json").stdout)["tags"] for one in done]
+    projects = [[tag["project"] for tag in of_job] for of_job in tags]
+    assert projects == [["paper-x"], ["paper-x"], ["paper-x=0.7,thesis=0.3"], []]
+
+
+def test_a_project_that_is_none_costs_one_line_and_no_job(bench: Bench) -> None:
+    wrong = bench.run("gsbatch", "--green-project=a=0.7,b=0.7", "job.sh")
+    assert (anonymous(wrong.stdout), wrong.returncode) == ("Submitted batch job N\n", 0)
+    assert "the job is not tagged" in wrong.stderr
+    tried = bench.run("gsbatch", "--green-dry-run", "--green-project=a=0.7,b=0.7", "job.sh")
+    assert (tried.stdout, tried.returncode) == ("", 1)
+    nowhere = bench.run("gsbatch", "--green-project=a", "job.sh")
+    assert (anonymous(nowhere.stdout), nowhere.returncode) == ("Submitted batch job N\n", 0)
+    assert f"vispa-green tag -j {number(nowhere)} a" in nowhere.stderr, (
+        "there is no ledger yet, and no place for a tag"
+    )
+
+
 def test_a_promise_that_cannot_be_kept_costs_one_line_and_submits_once(bench: Bench) -> None:
     (bench.folder / "state").write_text("")
     green = bench.run("gsbatch", "--green-max-delay=12h", "job.sh")

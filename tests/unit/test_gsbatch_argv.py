@@ -67,7 +67,7 @@ def test_the_first_look_sees_every_place_with_a_say(tmp_path: Path) -> None:
     assert not is_ours(words, environment)
     assert not is_ours(words, {}), "a site without a configuration"
     assert is_ours([], environment), "a script on stdin"
-    for variable in ("FINISH_BY", "MAX_DELAY", "OFF", "DRY_RUN"):
+    for variable in ("FINISH_BY", "MAX_DELAY", "PROJECT", "OFF", "DRY_RUN"):
         assert is_ours(words, environment | {f"VISPA_GREEN_{variable}": "1"})
     assert is_ours(words, {"VISPA_GREEN_CONFIG": str(tmp_path / "gone")})
     config.write_text("[green]\ndefault_max_delay = '6h'\n")
@@ -137,9 +137,17 @@ def test_directives_end_where_the_commands_begin() -> None:
     assert wishes(head.ours) == (None, "6h", False)
 
 
-@pytest.mark.parametrize("text", ["--max-delay=6h", "--green-max-delay=6h", "--max-delay 6h", "--max-delay='6h' # c"])
-def test_green_lines_have_both_spellings(text: str) -> None:
+@pytest.mark.parametrize(
+    "text", ["--max-delay=6h", "--green-max-delay=6h", "max-delay=6h", "--max-delay 6h", "--max-delay='6h' # c"]
+)
+def test_green_lines_are_spelled_in_several_ways(text: str) -> None:
     assert wishes(read_head(f"#!/bin/sh\n#GREEN {text}\n".encode()).ours) == (None, "6h", False)
+
+
+def test_a_project_is_no_wish_for_a_later_start() -> None:
+    for ours in (parse(["--green-project=a=0.7,b=0.3"]).ours, read_head(b"#GREEN project=a=0.7,b=0.3\n").ours):
+        assert (ours.project, wishes(ours)) == ("a=0.7,b=0.3", NOTHING)
+    assert parse(["--green-project", "x", "job.sh"]).arguments == ("job.sh",)
 
 
 def test_sbatch_lines_are_read_as_sbatch_reads_them() -> None:

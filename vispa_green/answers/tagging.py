@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from vispa_green.access import Role
 from vispa_green.answers.asking import who_asks
 from vispa_green.answers.jobs import JobChoice, asked_slurm, kept, open_account
 from vispa_green.answers.promises import keep_note
-from vispa_green.errors import LedgerError, UsageError
+from vispa_green.errors import LedgerError, SlurmError, UsageError
+from vispa_green.host import user_name
 from vispa_green.model import JobAccount, Ledger, ProjectTag, Selection, Visibility
 from vispa_green.session import Session
 
@@ -46,6 +49,34 @@ def tag(session: Session, choice: JobChoice, project: str) -> TaggingAnswer:
     finally:
         ledger.close()
     return TaggingAnswer(tags, True, tuple(warnings))
+
+
+def tag_submission(session: Session, job_id: str, project: str) -> None:
+    """Tag the job that the caller has just submitted; raise a `VispaGreenError` where the tag cannot be kept.
+
+    ``job_id`` is sbatch's, ``project`` in the ledger's writing. Slurm is asked when it took the job in, since a
+    number comes again; what the drop directory takes is completed by who collects it.
+    """
+    user = user_name(os.getuid())
+    one = ProjectTag(session.config.cluster.name, job_id, None, project, user, session.now.utc)
+    try:
+        one = replace(one, submitted=_taken_in(session, job_id, user))
+        ledger = session.ledger()
+        try:
+            ledger.projects.append((one,))
+        finally:
+            ledger.close()
+    except (LedgerError, SlurmError) as error:
+        _drop(session, (one,), error)
+
+
+def _taken_in(session: Session, job_id: str, user: str) -> datetime | None:
+    from vispa_green.slurm.squeue import entries
+
+    for one in entries(users=(user,), timeout_s=session.config.slurm.timeout_s).records:
+        if job_id in (one.job_id, one.display_id.partition("_")[0].partition("+")[0]):
+            return one.submit
+    raise SlurmError(f"Slurm shows no job {job_id} of {user}")
 
 
 def tags_of(session: Session, choice: JobChoice) -> TaggingAnswer:
@@ -106,10 +137,8 @@ def names_of(account: JobAccount) -> tuple[str, ...]:
     return (shown, whole) if shown != whole else (shown,)
 
 
-def _drop(session: Session, tags: Sequence[ProjectTag], why: LedgerError) -> None:
+def _drop(session: Session, tags: Sequence[ProjectTag], why: LedgerError | SlurmError) -> None:
     if session.config.promises.spool_dir is None:
-        raise LedgerError(
-            f"{why}; you may only read it, and the site has no [promises] spool_dir where you could leave the tags"
-        )
+        raise LedgerError(f"{why}; and the site has no [promises] spool_dir where you could leave the tags")
     for one in tags:
         keep_note(session, one)

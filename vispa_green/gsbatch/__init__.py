@@ -2,12 +2,13 @@
 
 ::
 
-    gsbatch [--green-finish-by=TIME] [--green-max-delay=DURATION] [--green-off] [--green-dry-run] SBATCH-ARGUMENTS
+    gsbatch [--green-finish-by=TIME] [--green-max-delay=DURATION] [--green-project=NAME] [--green-off]
+            [--green-dry-run] SBATCH-ARGUMENTS
 
 The same wishes may stand in the environment (``VISPA_GREEN_FINISH_BY``, ``VISPA_GREEN_MAX_DELAY``,
-``VISPA_GREEN_OFF``, ``VISPA_GREEN_DRY_RUN``) or among the script's first comment lines (``#GREEN --max-delay=6h``);
-the command line wins over the environment, that over the script, that over the site's ``[green]
-default_max_delay``. A dry run is one wherever it is asked for.
+``VISPA_GREEN_PROJECT``, ``VISPA_GREEN_OFF``, ``VISPA_GREEN_DRY_RUN``) or among the script's first comment lines
+(``#GREEN --max-delay=6h``); the command line wins over the environment, that over the script, that over the site's
+``[green] default_max_delay``. A dry run is one wherever it is asked for.
 
 Without a wish sbatch takes over this process before anything heavy is imported. Whatever goes wrong with
 planning is one line on stderr and a plain submission, or no submission if it was a dry run; stdout and the
@@ -21,7 +22,7 @@ import sys
 
 from vispa_green.gsbatch.argv import PREFIX, Wishes, parse
 from vispa_green.gsbatch.elsewhere import default_max_delay, in_environment
-from vispa_green.gsbatch.sbatch import become_sbatch, say
+from vispa_green.gsbatch.sbatch import become_sbatch, described, say
 from vispa_green.gsbatch.script import Head, find_script, read_head
 from vispa_green.inherited import occupy_closed_streams
 
@@ -36,9 +37,10 @@ HELP = """\
 gsbatch adds to sbatch:
   --green-finish-by=TIME     start in the greenest hours, done by then: tomorrow, 18:00, +24h, 2026-07-01T08:00
   --green-max-delay=TIME     start in the greenest hours, at most that much later: 6h, 12:00:00, 1-0
+  --green-project=NAME       tag the job with a project, or with several: paper-x, paper-x=0.7,thesis=0.3
   --green-off                start as sbatch would, whatever the script or the site says
   --green-dry-run            show the plan and the sbatch line, submit nothing
-The same as script lines: #GREEN --max-delay=6h; as variables: VISPA_GREEN_FINISH_BY, _MAX_DELAY, _OFF, _DRY_RUN.
+The same as script lines: #GREEN --max-delay=6h; as variables: VISPA_GREEN_MAX_DELAY and so on.
 """
 
 
@@ -67,11 +69,12 @@ def _submit(line: CommandLine) -> NoReturn:
         say(complaint if is_dry_run else f"{complaint}; ignored", quiet=quiet)
     try:
         wishes, is_from_site = _in_force((line.ours.wishes, elsewhere.wishes, head.ours.wishes))
-        if (not wishes.says_something or wishes.off) and not is_dry_run:
+        project = _first((line.ours.project, elsewhere.project, head.ours.project))
+        if (not wishes.says_something or wishes.off) and not is_dry_run and not project:
             become_sbatch(line.arguments)
         from vispa_green.gsbatch.submit import submit
 
-        code = submit(line, head, wishes, is_from_site=is_from_site, is_dry_run=is_dry_run)
+        code = submit(line, head, wishes, project=project, is_from_site=is_from_site, is_dry_run=is_dry_run)
     except Exception as error:  # noqa: BLE001 - fail open, as above; here the words of others are in order already
         _give_up(error, line.arguments, is_dry_run=is_dry_run, quiet=quiet)
     if code is None:
@@ -82,9 +85,9 @@ def _submit(line: CommandLine) -> NoReturn:
 def _give_up(error: Exception, arguments: Sequence[str], *, is_dry_run: bool, quiet: bool = False) -> NoReturn:
     """Submit as if we were not there, but never where only a try was asked for."""
     if is_dry_run:
-        say(f"{_described(error)}; nothing is submitted")
+        say(f"{described(error)}; nothing is submitted")
         os._exit(1)
-    say(f"{_described(error)}; submitting as sbatch would", quiet=quiet)
+    say(f"{described(error)}; submitting as sbatch would", quiet=quiet)
     become_sbatch(arguments)
 
 
@@ -129,6 +132,5 @@ def _in_force(places: Sequence[Wishes]) -> tuple[Wishes, bool]:
     return Wishes(max_delay=default_max_delay(os.environ) or None), True
 
 
-def _described(error: Exception) -> str:
-    text = (str(error).strip().splitlines() or [""])[0]
-    return text if text and type(error).__module__.startswith("vispa_green") else f"{type(error).__name__}: {text}"
+def _first(places: Sequence[str | None]) -> str:
+    return next((said for said in places if said is not None), "")

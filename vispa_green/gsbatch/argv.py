@@ -43,7 +43,7 @@ SHORT = {
     "w": "nodelist", "x": "exclude",
 }  # fmt: skip
 
-OURS = ("finish-by", "max-delay", "off", "dry-run")
+OURS = ("finish-by", "max-delay", "project", "off", "dry-run")
 PREFIX = "--green-"
 
 
@@ -64,10 +64,12 @@ class Wishes:
 class Ours:
     """Our own options in one place, and what was wrong with them."""
 
-    __slots__ = ("complaints", "is_dry_run", "wishes")
+    __slots__ = ("complaints", "is_dry_run", "project", "wishes")
 
     def __init__(self) -> None:
         self.wishes = Wishes()
+        self.project: str | None = None
+        """What the job is for; empty where a place with less precedence shall not say."""
         self.is_dry_run = False
         self.complaints: list[str] = []
 
@@ -118,12 +120,18 @@ def options_of(words: Sequence[str]) -> Mapping[str, tuple[str | None, ...]]:
 
 
 def ours_of(words: Sequence[str]) -> Ours:
-    """Return what the words of ``#GREEN`` lines say, with or without ``green-`` in the names."""
-    spelled = [PREFIX + w.removeprefix(PREFIX).removeprefix("--") if w.startswith("--") else w for w in words]
-    line = parse(spelled)
+    """Return what the words of ``#GREEN`` lines say: ``--max-delay=6h``, also with ``green-`` or without dashes."""
+    line = parse([_in_full(word) for word in words])
     if line.script is not None:
         line.ours.complaints.append(f"#GREEN: {line.script!r} is no option of ours")
     return line.ours
+
+
+def _in_full(word: str) -> str:
+    if word.startswith("--"):
+        return PREFIX + word.removeprefix(PREFIX).removeprefix("--")
+    name, is_given, _ = word.partition("=")
+    return f"{PREFIX}{word}" if is_given and name in OURS else word
 
 
 class _Reader:
@@ -173,10 +181,16 @@ class _Reader:
             ours.is_dry_run = True
         elif not has_value and self._at == len(self._words):
             ours.complaints.append(f"{word} needs a value")
-        elif matching[0] == "finish-by":
-            ours.wishes.finish_by = value if has_value else self._take()
         else:
-            ours.wishes.max_delay = value if has_value else self._take()
+            self._valued(matching[0], value if has_value else self._take())
+
+    def _valued(self, name: str, value: str) -> None:
+        if name == "finish-by":
+            self.ours.wishes.finish_by = value
+        elif name == "max-delay":
+            self.ours.wishes.max_delay = value
+        else:
+            self.ours.project = value
 
     def _unknown(self, word: str, name: str) -> None:
         from difflib import get_close_matches

@@ -29,7 +29,9 @@ def main() -> NoReturn:
 def is_ours(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
     """Say whether anybody may have a wish; in doubt yes, as for a script on stdin, which can be read only once."""
     line, elsewhere = parse(arguments), in_environment(environment)
-    if any(word.startswith(PREFIX) for word in arguments) or elsewhere.is_dry_run or elsewhere.wishes.says_something:
+    if any(word.startswith(PREFIX) for word in arguments) or elsewhere.is_dry_run:
+        return True
+    if elsewhere.wishes.says_something or elsewhere.project:
         return True
     if line.reads_stdin or any(line.has(name) for name in ("help", "usage", "version")):
         return True

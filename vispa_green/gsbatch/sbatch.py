@@ -43,6 +43,12 @@ def become_sbatch(arguments: Sequence[str]) -> NoReturn:
         sys.exit(127)
 
 
+def described(error: Exception) -> str:
+    """Return a fault in a line: in its own words if they are ours, else with its kind."""
+    text = (str(error).strip().splitlines() or [""])[0]
+    return text if text and type(error).__module__.startswith("vispa_green") else f"{type(error).__name__}: {text}"
+
+
 def say(text: str, *, quiet: bool = False, prefix: str = "gsbatch: ") -> None:
     """Write lines on stderr, as ours."""
     if text and not quiet:

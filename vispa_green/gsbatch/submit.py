@@ -1,4 +1,4 @@
-"""Plans one submission, hands it to the real sbatch, and keeps what was promised."""
+"""Plans one submission, hands it to the real sbatch, and keeps what was promised and what it is for."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from vispa_green import host
 from vispa_green.answers.grid import ledger_of, what_is_known
 from vispa_green.answers.promises import keep_note
+from vispa_green.energy.projects import project_text
 from vispa_green.errors import UsageError
 from vispa_green.gsbatch import sbatch
 from vispa_green.gsbatch.length import job_length
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from vispa_green.model import Outlook, Policy
     from vispa_green.session import Session
     from vispa_green.shifting.planning import Plan
+
+T = TypeVar("T")
 
 PLANNING_LIMIT_S = 10.0
 RECORDING_LIMIT_S = 5.0
@@ -56,7 +59,9 @@ class Prepared(NamedTuple):
     remarks: tuple[str, ...]
 
 
-def submit(line: CommandLine, head: Head, wishes: Wishes, *, is_from_site: bool, is_dry_run: bool) -> int | None:
+def submit(
+    line: CommandLine, head: Head, wishes: Wishes, *, project: str, is_from_site: bool, is_dry_run: bool
+) -> int | None:
     """Submit and return sbatch's exit code; return ``None`` if sbatch is to be called as if we were not there.
 
     A dry run submits nothing and returns 0.
@@ -66,24 +71,52 @@ def submit(line: CommandLine, head: Head, wishes: Wishes, *, is_from_site: bool,
     def say(text: str) -> None:
         sbatch.say(text, quiet=quiet)
 
+    def attempt(call: Callable[[], T], otherwise: str) -> T | None:
+        try:
+            return call()
+        except Exception as fault:
+            if is_dry_run:
+                raise
+            say(f"{sbatch.described(fault)}; {otherwise}")  # fail open: no bug of ours may cost a user's job
+            return None
+
+    tagged = attempt(lambda: project_text(project), "the job is not tagged") if project else None
+    prepared = attempt(
+        lambda: _wanted(line, head, wishes, say, is_from_site=is_from_site), "submitting as sbatch would"
+    )
+    arguments = (*(_begin(prepared.plan) if prepared else ()), *line.arguments)
+    if is_dry_run:
+        say(f"the job would be tagged with {tagged}" if tagged else "")
+        return _show(say, arguments)
+    promised = prepared if prepared and prepared.plan.window.mean is not None else None
+    if not promised and not tagged:
+        return None
+
+    def on_job_id(job_id: str) -> None:
+        if promised:
+            keep(_promise(job_id, promised.plan, promised.session), promised.session, say)
+        if tagged:
+            tag(job_id, tagged, say)
+
+    return run_sbatch(arguments, on_job_id)
+
+
+def _wanted(
+    line: CommandLine, head: Head, wishes: Wishes, say: Callable[[str], None], *, is_from_site: bool
+) -> Prepared | None:
+    """Return the plan and tell it, or ``None`` where nobody wants one or the user's own word wins."""
     own = _overriding(line, head)
     if not wishes.says_something or wishes.off or own:
-        if own and not is_from_site:
+        if own and wishes.says_something and not is_from_site:
             say(f"{own}; submitting as sbatch would")
-        return _show(say, line.arguments) if is_dry_run else None
+        return None
     prepared = within(PLANNING_LIMIT_S, lambda: _prepare(line, head, wishes))
     for remark in prepared.remarks:
         say(remark)
     say(_sentence(prepared.plan))
     if line.has("dependency") or head.has("dependency"):
         say("the job also waits for its --dependency, so it may start later than that")
-    arguments = (*_begin(prepared.plan), *line.arguments)
-    if is_dry_run:
-        return _show(say, arguments)
-    if prepared.plan.window.mean is None:
-        return None
-    session = prepared.session
-    return run_sbatch(arguments, lambda job_id: keep(_promise(job_id, prepared.plan, session), session, say))
+    return prepared
 
 
 def _overriding(line: CommandLine, head: Head) -> str:
@@ -216,6 +249,16 @@ def keep(promise: Promise, session: Session, say: Callable[[str], None]) -> None
         within(RECORDING_LIMIT_S, lambda: keep_note(session, promise))
     except Exception as error:  # noqa: BLE001 - the job is submitted; a note about it is not worth an error
         say(f"job {promise.job_id} is submitted, but the plan could not be kept for `vispa-green green` ({error})")
+
+
+def tag(job_id: str, project: str, say: Callable[[str], None]) -> None:
+    """Tag a job for its user; what goes wrong with that is a sentence, since the job is submitted."""
+    from vispa_green.answers.tagging import tag_submission
+
+    try:
+        within(RECORDING_LIMIT_S, lambda: tag_submission(open_session(), job_id, project))
+    except Exception as error:  # noqa: BLE001 - the job is submitted; a tag can be given later
+        say(f"job {job_id} is submitted, but not tagged ({error}); later: vispa-green tag -j {job_id} {project}")
 
 
 def _promise(job_id: str, made: Plan, session: Session) -> Promise:
