@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup torch demo test test-full deb bench lint clean
+.PHONY: help setup torch demo test test-full test-debian-13 deb bench lint clean
 
 export PYTHONPATH := deploy
 python := .venv/bin/python
@@ -11,7 +11,7 @@ typed := vispa_green simulation/vispa_green_sim jobs/vispa_green_jobs plugins/bi
 pytest := $(python) -m pytest -n 2 --dist loadgroup
 
 help:  ## list the targets
-	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-11s %s\n' "$$name" "$$text"; done
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-14s %s\n' "$$name" "$$text"; done
 
 setup:  ## install what is missing: Debian packages (as root or with sudo) and .venv
 	@deploy/setup.sh system
@@ -26,9 +26,14 @@ demo: setup  ## the guided tour on a real Slurm, in a few minutes
 test: setup torch  ## every test but the long ones
 	@$(pytest) -m "not full"
 
-test-full: setup torch  ## every test
+test-full: setup torch  ## every test, also on Debian 13 (as root)
 	@deploy/setup.sh full
 	@$(pytest)
+	@tests/slurm/on-debian-13.sh -m slurm
+
+test-debian-13: setup  ## the tests on a real Slurm, on that of Debian 13 (as root)
+	@deploy/setup.sh full
+	@tests/slurm/on-debian-13.sh -m slurm
 
 deb: setup  ## a Debian package with all it needs, into dist/
 	@deploy/deb/build.sh
