@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
-import time
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lab import nvml
 from lab.hosttree import HostTree
+from lab.processes import wait_until
 
 PROGRAM = Path(sys.executable).with_name("vispa-green")
 CARDS = 3
@@ -34,6 +36,7 @@ def node(tmp_path: Path) -> HostTree:
         cgroup_root = "{tree.cgroup_root}"
         [agent]
         spool_dir = "{tmp_path / "spool"}"
+        deliver_s = 0.2
         [ledger]
         url = "sqlite://{tmp_path / "ledger.sqlite"}"
         [slurm]
@@ -59,7 +62,22 @@ def run_agent(tmp_path: Path) -> subprocess.Popen[bytes]:
         "--interval",
         "0.5s",
     ]
-    return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    agent = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    await_reading(tmp_path)
+    return agent
+
+
+def await_reading(tmp_path: Path) -> None:
+    """Wait until an interval that began from now on is in the ledger: one may have begun before."""
+    before = intervals(tmp_path)
+    assert wait_until(lambda: intervals(tmp_path) >= before + 2, timeout_s=60)
+
+
+def intervals(tmp_path: Path) -> int:
+    """Return how many intervals the ledger has, which the agent makes."""
+    with suppress(sqlite3.OperationalError), closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as database:
+        return int(database.execute("SELECT count(*) FROM node_interval").fetchone()[0])
+    return 0
 
 
 def query(tmp_path: Path, *words: str) -> dict[str, Any]:
@@ -72,9 +90,8 @@ def query(tmp_path: Path, *words: str) -> dict[str, Any]:
 def test_each_job_gets_its_own_cards_joules(node: HostTree, tmp_path: Path) -> None:
     nvml.write_state(tmp_path / "gpus.txt", state([1000, 2000, 3000]))
     agent = run_agent(tmp_path)
-    time.sleep(2)
     nvml.write_state(tmp_path / "gpus.txt", state([1000 + 300_123, 2000 + 50_456, 3000 + 200_789]))
-    time.sleep(1)
+    await_reading(tmp_path)
     agent.terminate()
     agent.wait()
     energies = {job["job_id"]: job["gpu_energy_uj"] for job in query(tmp_path, "energy", "-a")["jobs"]}
@@ -86,11 +103,10 @@ def test_each_job_gets_its_own_cards_joules(node: HostTree, tmp_path: Path) -> N
 def test_a_card_that_falls_off_the_bus_is_a_gap(node: HostTree, tmp_path: Path) -> None:
     nvml.write_state(tmp_path / "gpus.txt", state([1000, 2000, 3000]))
     agent = run_agent(tmp_path)
-    time.sleep(2)
     nvml.write_state(
         tmp_path / "gpus.txt", [*state([2000, 2500]), nvml.GpuState("GPU-2", 3000, minor=2, state="lost")]
     )
-    time.sleep(1)
+    await_reading(tmp_path)
     agent.terminate()
     agent.wait()
     [gpu] = [row for row in query(tmp_path, "ledger", "balance")["nodes"] if row["component"] == "gpu"]
@@ -100,11 +116,10 @@ def test_a_card_that_falls_off_the_bus_is_a_gap(node: HostTree, tmp_path: Path) 
 def test_a_restarted_driver_counts_anew_and_nothing_is_invented(node: HostTree, tmp_path: Path) -> None:
     nvml.write_state(tmp_path / "gpus.txt", state([900_000, 2000, 3000]))
     agent = run_agent(tmp_path)
-    time.sleep(2)
     nvml.write_state(tmp_path / "gpus.txt", state([5, 2000, 3000]))
-    time.sleep(1)
+    await_reading(tmp_path)
     nvml.write_state(tmp_path / "gpus.txt", state([105, 2000, 3000]))
-    time.sleep(1)
+    await_reading(tmp_path)
     agent.terminate()
     agent.wait()
     energies = {job["job_id"]: job["gpu_energy_uj"] for job in query(tmp_path, "energy", "-a")["jobs"]}
