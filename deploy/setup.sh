@@ -24,14 +24,20 @@ missing_packages() { # the argument is a list of them
 }
 
 install_packages() { # runs as root; the arguments are package names
-  local policy=/usr/sbin/policy-rc.d log
+  local policy=/usr/sbin/policy-rc.d clusters=/etc/postgresql-common/createcluster.d/vispa-green.conf log
+  made=()
+  trap 'rm -f "${made[@]}"' EXIT
   log=$(mktemp)
   # Without this file Debian would start slurmd, slurmctld, mariadb ... as services of this machine.
   if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' >"$policy"
     chmod 755 "$policy"
-    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    made+=("$policy")
   fi
+  # ... and without this one it would make a cluster of PostgreSQL; the tests make their own.
+  mkdir -p "${clusters%/*}"
+  echo 'create_main_cluster = false' >"$clusters"
+  made+=("$clusters")
   export DEBIAN_FRONTEND=noninteractive
   if ! { apt-get -q update && apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"; } >"$log" 2>&1
   then

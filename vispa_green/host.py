@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from vispa_green.numbers import whole_number
 NS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
+_OCTAL = re.compile(r"\\([0-7]{3})")
 SMALL_BYTES = 4096
 """More than any counter's file holds, and the beginning of a larger one."""
 
@@ -100,6 +102,24 @@ class Host:
             return (self.procfs / "stat").read_text().splitlines()
         except OSError:
             return []
+
+
+def filesystem_of(path: Path, procfs: Path) -> str:
+    """Return the type of the file system that holds a path (proc_pid_mountinfo(5)), empty where nobody tells."""
+    try:
+        lines = (procfs / "self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    real, best, kind = Path(os.path.realpath(path)), "", ""
+    for line in lines:
+        mount, _, rest = line.partition(" - ")
+        fields, types = mount.split(), rest.split()
+        if len(fields) < 5 or not types:
+            continue
+        point = _OCTAL.sub(lambda escaped: chr(int(escaped[1], 8)), fields[4])
+        if real.is_relative_to(point) and len(point) >= len(best):  # of two at one place the later covers the other
+            best, kind = point, types[0]
+    return kind
 
 
 def short_name() -> str:

@@ -65,8 +65,8 @@ class Session:
             cluster=cluster.name,
             zone=cluster.timezone,
             tables=self.config.options("ledger"),
-            node=self.host().name,
             credentials=self.config.options("credentials"),
+            host=self.host(),
         )
 
 

@@ -8,7 +8,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 checkout=$(cd "$here/../.." && pwd)
 python=${VISPA_GREEN_PYTHON:-/usr/bin/python3}
-extras=report,server,sim,jobs
+extras=postgres,report,server,sim,jobs
 root=$1
 opt=$root/opt/vispa-green
 

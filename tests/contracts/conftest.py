@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contracts.plain_sql import copied_ledger
 from tests.contracts.standing_in import StandIn, ledgers, stand_in_of
 from vispa_green.model import Ledger
 
@@ -24,3 +25,10 @@ def ledger(account: StandIn) -> Iterator[Ledger]:
     opened = account.ledger(create=True)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """The address of a PostgreSQL ledger without a row."""
+    with copied_ledger() as address:
+        yield address

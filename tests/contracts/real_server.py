@@ -30,7 +30,7 @@ import os, signal, sys
 from pathlib import Path
 import vispa_green.answers.jobs, vispa_green.ledgers.sqlite, vispa_green.credentials.munge
 from vispa_green.credentials import munge, peer, proxy, token
-from vispa_green.ledgers._sqlite import energy, facts, grid, promises, totals, weighting, writing
+from vispa_green.ledgers._sql import energy, facts, grid, promises, totals, weighting, writing
 from vispa_green.server.serving import Server
 from vispa_green.session import open_session
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -79,13 +79,15 @@ class RealServer:
         return answers(self.port)
 
 
-def configuration(directory: Path, port: int, *, more: str = "", server: str = "", knows_slurm: bool = False) -> str:
+def configuration(
+    directory: Path, port: int, *, more: str = "", server: str = "", knows_slurm: bool = False, ledger: str = ""
+) -> str:
     """Return the configuration of a server that knows no grid service."""
     return f"""
         [cluster]
         name = "lab"
         [ledger]
-        url = "sqlite://{directory}/account/ledger.sqlite"
+        url = "{ledger or f"sqlite://{directory}/account/ledger.sqlite"}"
         [slurm]
         enabled = {str(knows_slurm).lower()}
         [grid]
@@ -105,8 +107,12 @@ def served(
     more: str = "",
     tokens: Sequence[str] = (),
     slurm: Path | None = None,
+    ledger: str = "",
 ) -> Iterator[RealServer]:
-    """Yield a server over an empty SQLite ledger, in a directory of its own; ``slurm`` has Slurm's programs."""
+    """Yield a server in a directory of its own, over an empty SQLite ledger or over the one at an address.
+
+    ``slurm`` has Slurm's programs.
+    """
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="vgs-") as short:  # a socket's path has 107 characters
         directory = Path(short)
         lines = [f"{who} {secret_of(directory, who)}\n" for who in tokens]
@@ -116,7 +122,9 @@ def served(
         port = free_port()
         file = directory / "server.toml"
         tables = f'{more}\n[credentials.token]\nfile = "{directory}/tokens"\n'
-        file.write_text(configuration(directory, port, more=tables, server=server, knows_slurm=slurm is not None))
+        file.write_text(
+            configuration(directory, port, more=tables, server=server, knows_slurm=slurm is not None, ledger=ledger)
+        )
         pid = _forked(file, directory / "server.out", slurm)
         running = RealServer(directory, port, pid)
         try:

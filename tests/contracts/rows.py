@@ -91,6 +91,14 @@ def promise(job_id: str = "7", user: str = "ada", submitted: datetime = START, c
     )  # fmt: skip
 
 
+def two_users(ledger: Ledger, mine: str) -> None:
+    """Tell of two jobs of ``mine`` and one of bob's, all seen before it was known whose they are."""
+    deliver(ledger, [charged({"7": 1000, "8": 500, "9": 70}, START, HOUR, submitted=None)])
+    for number, user in (("7", mine), ("8", "bob"), ("9", mine)):
+        ledger.facts.append("lab", [fact(number, user=user, end=START + HOUR)], START + HOUR)
+        ledger.promises.append(promise(number, user))
+
+
 def energy_by(ledger: Ledger, *by: Dimension, selection: Selection | None = None) -> dict[object, int]:
     """Return all energy by group; a group of one dimension is called by its value."""
     found = ledger.energy.totals(selection or Selection(), by, BERLIN, with_grid=False)

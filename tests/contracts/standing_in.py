@@ -6,7 +6,7 @@ be absent or dead, ``absent(directory)``, which returns one. What has to be ther
 - meter: counters that move when ``work()`` is called;
 - tracker: job 42 on node ``n1``, which has used 2.5 s of CPU time and holds GPUs 1 and 3;
 - grid provider: every quantity for all of `tests.contracts.grid_day`;
-- ledger: the address of one that is not there yet;
+- ledger: the address of one that is not there yet, or has no row;
 - credential: one that the server will believe, in ``headers`` where our programs cannot make it;
 - policy, attribution model, idle policy: they read nothing, so only options to be tested with, if any.
 
@@ -18,7 +18,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,9 +51,13 @@ class StandIn:
     user: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     end: OtherEnd = OtherEnd()
+    rezone: Callable[[str], None] = lambda _: None
+    """Lets a ledger that is there already keep the days of a zone."""
 
     def ledger(self, *, create: bool = False, read_only: bool = False, zone: str = "Europe/Berlin") -> Ledger:
         """Open the ledger that this is the stand-in of."""
+        if create:
+            self.rezone(zone)
         return open_ledger(
             self.url, create=create, read_only=read_only, zone=zone, tables={scheme_of(self.url): self.table},
             credentials=self.credentials,
@@ -104,24 +108,32 @@ def _is_another_door(name: str) -> bool:
     return _file_of(name) is not None and getattr(stand_in_of(name), "ANOTHER_DOOR", False)
 
 
-def over_ledgers(most: int, **drawn: SearchStrategy[Any]) -> Callable[[Callable[..., None]], Callable[[str], None]]:
+def over_ledgers(most: int, **drawn: SearchStrategy[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator of a law over every kind of ledger, with up to ``most`` examples.
 
-    Few are enough for a stand-in that says it is ``SLOW``: it is a service that has to be started for each, and
-    what it does with them another kind has been tried with.
+    Few are enough for a stand-in that says it is ``SLOW``: it is a service, and what it does with them another kind
+    has been tried with. One that has books of its own is tried with all of them in full.
     """
 
-    def decorate(law: Callable[..., None]) -> Callable[[str], None]:
-        @pytest.mark.parametrize("name", ledgers())
-        def test(name: str) -> None:
-            few = max(3, most // 20) if getattr(stand_in_of(name), "SLOW", False) else most
-            limits = settings(max_examples=few, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    def decorate(law: Callable[..., None]) -> Callable[..., None]:
+        @pytest.mark.parametrize(("name", "examples"), list(_tried(most)))
+        def test(name: str, examples: int) -> None:
+            limits = settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
             limits(given(**drawn)(lambda **one: law(name, **one)))()
 
         test.__doc__ = law.__doc__
         return test
 
     return decorate
+
+
+def _tried(most: int) -> Iterator[ParameterSet]:
+    """Yield the kinds of ledgers with the number of examples that a law is tried with."""
+    for name, marks in ((str(kind.values[0]), kind.marks) for kind in ledgers()):
+        is_slow = _file_of(name) is not None and getattr(stand_in_of(name), "SLOW", False)
+        yield pytest.param(name, max(3, most // 20) if is_slow else most, marks=marks)
+        if is_slow and not marks:
+            yield pytest.param(name, most, marks=pytest.mark.full)
 
 
 @functools.cache

@@ -18,7 +18,7 @@ import pytest
 
 from vispa_green.errors import LedgerError
 from vispa_green.ledgers import open_ledger
-from vispa_green.ledgers._sqlite.migrating import steps
+from vispa_green.ledgers._sql.migrating import steps
 from vispa_green.model import (
     Dimension,
     GridKind,

@@ -89,7 +89,10 @@ class GridTelling(Telling):
 
 
 def by_job(ledger: Ledger, selection: Selection, by: Sequence[Dimension], zone: ZoneInfo) -> dict[object, Total]:
-    """Return sums by summing those of their jobs, which no ledger keeps by week."""
+    """Return sums by summing those of their jobs, which no ledger keeps by week.
+
+    Jobs whose submission nobody told may have one key together.
+    """
     groups: defaultdict[object, list[Total]] = defaultdict(list)
     for total in ledger.energy.totals(selection, (*by, Dimension.JOB), zone):
         groups[tuple(total.group[one] for one in by)].append(total)
@@ -99,7 +102,9 @@ def by_job(ledger: Ledger, selection: Selection, by: Sequence[Dimension], zone: 
             quantity: sum((one.grid[quantity] for one in totals if one.grid and quantity in one.grid), Weighted())
             for quantity in Quantity
         }
-        found[group] = Total({}, tuple(s for one in totals for s in one.sums), len(totals), grid)
+        found[group] = Total(
+            {}, tuple(s for one in totals for s in one.sums), sum(one.jobs or 0 for one in totals), grid
+        )
     return found
 
 

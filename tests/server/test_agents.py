@@ -17,6 +17,7 @@ from tests.contracts.real_server import RealServer, me, restarted, served, token
 from tests.contracts.rows import START, charged, interval
 from tests.contracts.standing_in import stand_in_of
 from vispa_green.errors import LedgerForbidden
+from vispa_green.host import Host
 from vispa_green.ledgers import open_ledger
 from vispa_green.model import Component, Origin, SpooledInterval
 
@@ -25,6 +26,10 @@ from vispa_green.model import Component, Origin, SpooledInterval
 def server() -> Iterator[RealServer]:
     with served(server='credentials = ["token"]', tokens=["node:n1", "node:n2"]) as running:
         yield running
+
+
+def named(node: str) -> Host:
+    return Host(node, Path("/sys"), Path("/proc"), Path("/sys/fs/cgroup"))
 
 
 def node_of(server: RealServer, name: str, directory: Path) -> LabNode:
@@ -84,16 +89,16 @@ def test_with_munge_the_user_is_proven_and_the_node_has_to_be_where_it_is_known(
         more = f'[credentials.munge]\nsocket = "{munge.table["socket"]}"'
         with served(server=there, more=more) as server:
 
-            def opened(node: str) -> int:
+            def opened(node: Host | None) -> int:
                 url = f"http://127.0.0.1:{server.port}"
-                with closing(open_ledger(url, credentials=ways, node=node)) as ledger:
+                with closing(open_ledger(url, credentials=ways, host=node)) as ledger:
                     return ledger.energy.append(Origin("lab", "s"), [SpooledInterval(1, interval(1))], START)
 
-            assert opened("n1") == 1
+            assert opened(named("n1")) == 1
             with pytest.raises(LedgerForbidden, match="is not node n2's"):
-                opened("n2")
+                opened(named("n2"))
             with pytest.raises(LedgerForbidden, match="only agents deliver"):
-                opened("")
+                opened(None)
 
 
 def test_a_batch_that_is_larger_than_any_body_arrives_in_parts() -> None:
@@ -104,7 +109,7 @@ def test_a_batch_that_is_larger_than_any_body_arrives_in_parts() -> None:
     with served(server=settings, tokens=["node:n1"]) as server:
         ways = {"token": {"file": str(token_file(server.directory, "node:n1"))}}
         url, tables = f"http://127.0.0.1:{server.port}", {"http": {"credential": "token"}}
-        with closing(open_ledger(url, tables=tables, credentials=ways, node="n1")) as ledger:
+        with closing(open_ledger(url, tables=tables, credentials=ways, host=named("n1"))) as ledger:
             assert ledger.energy.append(Origin("lab", "s"), items, START) == 160
             assert ledger.energy.append(Origin("lab", "s"), items, START) == 0
         with closing(open_ledger(server.ledger_url)) as kept:

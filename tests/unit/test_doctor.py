@@ -18,10 +18,17 @@ from lab.privilege import CONFINED
 from lab.story import Story
 
 from vispa_green import host
-from vispa_green.doctor.account import filesystem_of
+from vispa_green.host import filesystem_of
 from vispa_green.ledgers import open_ledger
 
-MOUNTS = "/dev/sda1 / ext4 rw 0 0\nserver:/home /home nfs4 rw 0 0\n/dev/sdb /home/local\\040disk xfs rw 0 0\n"
+MOUNTS = """\
+26 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+40 26 0:35 / /home rw shared:20 master:2 - autofs /etc/auto.home rw
+41 40 0:36 / /home rw,relatime - nfs4 server:/home rw,vers=4.2
+42 41 8:16 / /home/local\\040disk rw - xfs /dev/sdb rw
+43 26 0:50 / /scratch rw - fuse.sshfs ada@host:/scratch rw,user_id=0
+damaged line
+"""
 
 
 @pytest.fixture
@@ -74,11 +81,35 @@ def test_forbidden_counters_come_with_the_exact_remedy(story: Story, tree: HostT
 
 
 def test_a_ledger_or_a_spool_on_a_network_file_system_fails(story: Story, tree: HostTree, tmp_path: Path) -> None:
-    (tree.procfs_root / "mounts").write_text(f"/dev/sda1 / ext4 rw 0 0\nserver:/x {tmp_path} lustre rw 0 0\n")
+    mounted(tree, tmp_path, "lustre")
     (of_ledger, of_spool) = about(findings(story, code=1), "lustre")
     assert (of_ledger["level"], of_spool["level"]) == ("fail", "fail")
     assert "one machine" in of_ledger["remedy"]
     assert "each node" in of_spool["remedy"]
+
+
+@pytest.mark.parametrize("kind", ["nfs4", "cifs", "lustre", "gpfs", "beegfs", "ceph", "fuse.sshfs"])
+def test_nothing_is_written_to_a_ledger_there_and_it_may_be_read(
+    story: Story, tree: HostTree, tmp_path: Path, kind: str
+) -> None:
+    before = (tmp_path / "ledger.sqlite").read_bytes()
+    mounted(tree, tmp_path, kind)
+    for words in ("ledger migrate", "ledger prune --keep-days 1"):
+        refused = story.run(*words.split())
+        assert refused.returncode == 1
+        assert all(word in refused.stderr for word in (f"({kind})", "a disk of one machine", "postgresql://"))
+        assert len(refused.stderr.splitlines()) == 1
+    assert story.run("ledger", "balance").returncode == 0
+    assert (tmp_path / "ledger.sqlite").read_bytes() == before
+    mounted(tree, tmp_path, "ext4")
+    assert story.run("ledger", "migrate").returncode == 0
+
+
+def mounted(tree: HostTree, place: Path, kind: str) -> None:
+    """Let the node's kernel tell that a place is on a file system of some kind."""
+    file = tree.procfs_root / "self/mountinfo"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(f"26 1 8:1 / / rw - ext4 /dev/sda1 rw\n40 26 0:35 / {place.resolve()} rw - {kind} server:/x rw\n")
 
 
 def test_no_ledger_yet_is_a_warning(story: Story, tree: HostTree, tmp_path: Path) -> None:
@@ -150,7 +181,16 @@ def test_people_see_what_to_do_below_what_is_wrong(story: Story, tree: HostTree)
 
 @pytest.mark.parametrize(
     ("path", "kind"),
-    [("/var/lib/x", "ext4"), ("/home/ada/x", "nfs4"), ("/home/local disk/x", "xfs"), ("/homes/x", "ext4")],
+    [
+        ("/var/lib/x", "ext4"),
+        ("/home/ada/x", "nfs4"),
+        ("/home/local disk/x", "xfs"),
+        ("/homes/x", "ext4"),
+        ("/scratch/x", "fuse.sshfs"),
+    ],
 )
-def test_the_innermost_mount_holds_a_path(path: str, kind: str) -> None:
-    assert filesystem_of(Path(path), MOUNTS) == kind
+def test_the_innermost_mount_holds_a_path(path: str, kind: str, tmp_path: Path) -> None:
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self/mountinfo").write_text(MOUNTS)
+    assert filesystem_of(Path(path), tmp_path) == kind
+    assert not filesystem_of(Path(path), tmp_path / "absent")

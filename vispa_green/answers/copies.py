@@ -45,10 +45,7 @@ def back_up(session: Session, target: Path, progress: Progress | None = None) ->
 
     Raises `LedgerError` where that cannot be; then there is no file, or the one that was there before.
     """
-    url = session.ledger_url
-    if not url.startswith("sqlite://"):
-        raise LedgerError(f"{url.partition(':')[0]}: a ledger there is backed up by its own tools (pg_dump)")
-    source = Path(url.removeprefix("sqlite://"))
+    source = _file_of(session.ledger_url)
     if target.exists():
         raise LedgerError(f"{target} is there already; name a new file")
     partial = target.with_name(f".{target.name}.{os.getpid()}")
@@ -121,6 +118,16 @@ def write_parquet(rows: Iterable[tuple[str, ...]], target: Path) -> int:
     finally:
         between.unlink(missing_ok=True)
     return count
+
+
+def _file_of(url: str) -> Path:
+    """Return the file of a ledger that is one; raise `LedgerError` that says how else it is backed up."""
+    scheme, _, path = url.partition("://")
+    if scheme == "postgresql":
+        raise LedgerError("a ledger in PostgreSQL is backed up by its own program: pg_dump -Fc -f FILE DATABASE")
+    if scheme != "sqlite":
+        raise LedgerError(f"a ledger at {scheme}:// is backed up on the machine that keeps it")
+    return Path(path)
 
 
 def _rows(columns: Mapping[str, Callable[[Any], object]], values: Iterable[Any]) -> Iterator[tuple[str, ...]]:

@@ -75,7 +75,7 @@ def verify(config_file: Path | None, *, as_json: bool) -> None:
     "--keep-days", type=click.IntRange(min=1), help="Keep raw rows this long (default: [ledger] keep_raw_days)."
 )
 def prune(config_file: Path | None, keep_days: int | None, *, as_json: bool) -> None:
-    """Take out raw rows that are old enough. Sums by job, node, user and quarter-hour stay for ever.
+    """Take out raw rows of UTC days that are old enough. Sums by job, node, user and quarter-hour stay for ever.
 
     \b
     Examples:
@@ -86,7 +86,8 @@ def prune(config_file: Path | None, keep_days: int | None, *, as_json: bool) -> 
     days = keep_days or session.config.ledger.keep_raw_days
     if not days:
         raise UsageError("raw rows are kept for ever here; say --keep-days, or set [ledger] keep_raw_days")
-    pruned = session.ledger().energy.prune(session.now.utc - timedelta(days=days))
+    before = session.now.utc.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days)
+    pruned = session.ledger().energy.prune(before)
     if as_json:
         print_json({"intervals": pruned.intervals, "facts": pruned.facts})
     else:

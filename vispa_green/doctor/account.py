@@ -12,30 +12,29 @@ from pathlib import Path
 from vispa_green.doctor.findings import Finding, Level
 from vispa_green.errors import LedgerMissing, VispaGreenError
 from vispa_green.importing import is_fresh
+from vispa_green.ledgers.sqlite import network_filesystem_of
 from vispa_green.session import Session
 
-NETWORK_FILESYSTEMS = frozenset({
-    "9p", "afs", "beegfs", "ceph", "cifs", "fuse.glusterfs", "fuse.sshfs", "glusterfs", "gpfs", "lustre", "nfs",
-    "nfs4", "orangefs", "panfs", "pvfs2", "smb3",
-})  # fmt: skip
 BACKLOG_OF_AN_HOUR = 360
 
 
 def ledger(session: Session) -> Iterator[Finding]:
     """Say whether the ledger is there, writable, and on a local disk."""
     url = session.ledger_url
-    if url.startswith("sqlite://"):
-        remedy = "put [ledger] url on a local disk of one machine"
-        yield from _on_local_disk(session, "ledger", Path(url.removeprefix("sqlite://")), remedy)
+    path = _place(session)
+    if path is not None:
+        remedy = "put [ledger] url on a local disk of one machine, or use postgresql://user@host/database"
+        yield from _on_local_disk(session, "ledger", path, remedy)
     try:
         session.ledger(read_only=True).close()
     except LedgerMissing as error:
         yield Finding(Level.WARN, str(error), "start an agent (`vispa-green agent run`): it makes the ledger")
     except VispaGreenError as error:
-        yield Finding(Level.FAIL, f"ledger: {error}", "check [ledger] url and the file's permissions")
+        yield Finding(Level.FAIL, f"ledger: {error}", "check [ledger] url, and who may read and write there")
     else:
-        yield Finding(Level.OK, f"ledger: {url} is {_access(session)}")
-        yield from _who_may_read(session)
+        yield Finding(Level.OK, f"ledger: {url} is {'reachable' if path is None else _access(path)}")
+        if path is not None:
+            yield from _who_may_read(path)
 
 
 def facts(session: Session) -> Iterator[Finding]:
@@ -92,32 +91,19 @@ def spool(session: Session) -> Iterator[Finding]:
         )
 
 
-def filesystem_of(path: Path, mounts: str) -> str:
-    """Return the type of the file system that holds ``path``, by the text of ``/proc/mounts`` (proc_mounts(5))."""
-    best, kind = "", "unknown"
-    for line in mounts.splitlines():
-        fields = line.split()
-        if len(fields) < 3:
-            continue
-        point = fields[1].replace(r"\040", " ")
-        if path.is_relative_to(point) and len(point) >= len(best):
-            best, kind = point, fields[2]
-    return kind
+def _place(session: Session) -> Path | None:
+    """Return the file of a ledger that is one."""
+    scheme, _, path = session.ledger_url.partition("://")
+    return Path(path) if scheme == "sqlite" else None
 
 
 def _on_local_disk(session: Session, what: str, path: Path, remedy: str) -> Iterator[Finding]:
-    try:
-        mounts = (session.host().procfs / "mounts").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return
-    kind = filesystem_of(Path(os.path.realpath(path)), mounts)
-    if kind in NETWORK_FILESYSTEMS:
+    if kind := network_filesystem_of(path, session.host().procfs):
         yield Finding(Level.FAIL, f"{what}: {path} is on {kind}, where SQLite's locks do not hold", remedy)
 
 
-def _who_may_read(session: Session) -> Iterator[Finding]:
+def _who_may_read(path: Path) -> Iterator[Finding]:
     """Warn of a ledger that everybody may read or write: rows of seconds tell what a node computes."""
-    path = Path(session.ledger_url.removeprefix("sqlite://"))
     try:
         mode = path.stat().st_mode
     except OSError:
@@ -136,8 +122,5 @@ def _who_may_read(session: Session) -> Iterator[Finding]:
         )
 
 
-def _access(session: Session) -> str:
-    if not session.ledger_url.startswith("sqlite://"):
-        return "reachable"
-    path = Path(session.ledger_url.removeprefix("sqlite://"))
+def _access(path: Path) -> str:
     return "writable" if os.access(path, os.W_OK) else "readable (that is enough: only agents write)"

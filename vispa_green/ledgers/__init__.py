@@ -11,6 +11,7 @@ from vispa_green.errors import ConfigError
 from vispa_green.registry import Variants
 
 if TYPE_CHECKING:
+    from vispa_green.host import Host
     from vispa_green.model import Ledger
     from vispa_green.registry import Tables
 
@@ -40,7 +41,10 @@ def scheme_of(url: str) -> str:
     """Return the scheme of a ledger's URL, which is the name of its variant; raise `ConfigError` without one."""
     scheme, separator, _ = url.partition("://")
     if not separator:
-        raise ConfigError(f"[ledger] url: {url!r} has no scheme; write sqlite:////absolute/path/ledger.sqlite")
+        raise ConfigError(
+            f"[ledger] url: {url!r} has no scheme; write sqlite:////absolute/path/ledger.sqlite"
+            " or postgresql://user@host/database"
+        )
     return scheme
 
 
@@ -57,14 +61,14 @@ def open_ledger(
     cluster: str = "cluster",
     zone: str = "Europe/Berlin",
     tables: Tables | None = None,
-    node: str = "",
     credentials: Tables | None = None,
+    host: Host | None = None,
 ) -> Ledger:
     """Open the ledger at ``url``, as `LedgerPlace.open_ledger` does; ``tables`` are the options of its variant.
 
-    ``node`` and ``credentials`` are for a `RemotePlace`.
+    ``credentials`` are for a `RemotePlace`; ``host`` is the node this program runs on and speaks for.
     """
-    place = LEDGERS.make(scheme_of(url), None, tables or {})
+    place = LEDGERS.make(scheme_of(url), host, tables or {})
     if isinstance(place, RemotePlace):
-        place = place.as_asker(node, credentials or {})
+        place = place.as_asker("" if host is None else host.name, credentials or {})
     return place.open_ledger(url, create=create, read_only=read_only, cluster=cluster, zone=zone)
