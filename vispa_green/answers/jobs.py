@@ -39,6 +39,8 @@ class JobChoice:
     states: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    as_of: datetime | None = None
+    """Tell CO2 by what was known of the grid then."""
 
     def shows(self, row: JobEnergy) -> bool:
         """Say whether a row is wanted by what only Slurm's facts tell."""
@@ -55,7 +57,7 @@ class JobChoice:
         users = tuple(user_name(int(name)) if name.isdecimal() else name for name in self.users)
         return Selection(
             job_ids=self.job_ids, users=users, uids=uids, accounts=self.accounts, partitions=self.partitions,
-            projects=self.projects, start=self.start, end=self.end,
+            projects=self.projects, start=self.start, end=self.end, as_of=self.as_of,
         )  # fmt: skip
 
 
@@ -108,7 +110,7 @@ def jobs(session: Session, choice: JobChoice) -> JobAnswer:
         warnings += () if doubts else strange
         accounts = _overlaid(session, accounts, replace(said, facts=credible), choice, selection)
         accounts, missing = with_grid(session, ledger, selection, accounts, whole=whole)
-        spans = _spans(ledger, accounts)
+        spans = _spans(ledger, accounts) if choice.as_of is None else {}
     finally:
         ledger.close()
     rows = job_energies(accounts, user_of=user_name, running_until=said.until, spans=spans)

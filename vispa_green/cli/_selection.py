@@ -36,6 +36,7 @@ def choose(
     end: str | None,
     all_users: bool,
     truncate: bool = False,
+    as_of: str | None = None,
     now: datetime,
     zone: tzinfo,
 ) -> JobChoice:
@@ -60,6 +61,7 @@ def choose(
         states=tuple(map(_state, _listed(states))),
         nodes=expand(nodes),
         names=tuple(_listed(names)),
+        as_of=None if as_of is None else past_time(as_of, now, zone),
     )
 
 

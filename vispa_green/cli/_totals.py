@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cache
 from typing import Any
@@ -16,6 +16,7 @@ from vispa_green.model import Dimension, JobKey
 from vispa_green.printable import csv_cell, printable
 from vispa_green.units import UJ_PER_J, energy_text, mass_text
 
+GroupNames = Mapping[Dimension, str | date | JobKey]
 FIGURES = ("Jobs", "Energy", "CO2", "Renewable")
 
 
@@ -46,19 +47,36 @@ def print_totals(answer: TotalAnswer, *, as_json: bool, parsable: bool) -> None:
             click.echo("|".join(csv_cell(cell, "|") for cell in line))
         return
     lines = [head, *(_cells(row, raw=False) for row in rows)]
-    click.echo("\n".join(_table(lines, len(rows[0].group))))
+    click.echo(aligned(lines, len(rows[0].group)))
+
+
+def group_record(group: GroupNames) -> dict[str, Any]:
+    """Return what a sum is of, for JSON."""
+    found: dict[str, Any] = {}
+    for dimension, value in group.items():
+        if isinstance(value, JobKey):
+            found |= {"cluster": value.cluster, "job_id": value.job_id, "submit": stamp(value.submitted)}
+        else:
+            found[dimension.value] = value.isoformat() if isinstance(value, date) else value
+    return found
+
+
+def group_cells(group: GroupNames) -> list[str]:
+    """Return what a sum is of, for a table."""
+    return [_name(dimension, value) for dimension, value in group.items()]
+
+
+def aligned(lines: Sequence[Sequence[str]], names: int) -> str:
+    """Return a table whose first columns are names, on the left, and the others figures, on the right."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    form = "  ".join(f"{{:{'<' if i < names else '>'}{width}}}" for i, width in enumerate(widths))
+    return "\n".join(form.format(*line).rstrip() for line in lines)
 
 
 def _record(row: GroupTotal) -> dict[str, Any]:
     """Return a sum for JSON: energies are integers of µJ, CO2 is in g; ``null`` is unknown."""
-    group: dict[str, Any] = {}
-    for dimension, value in row.group.items():
-        if isinstance(value, JobKey):
-            group |= {"cluster": value.cluster, "job_id": value.job_id, "submit": stamp(value.submitted)}
-        else:
-            group[dimension.value] = value.isoformat() if isinstance(value, date) else value
     return {
-        **group,
+        **group_record(row.group),
         "jobs": row.jobs,
         "cpu_energy_uj": row.parts.cpu_uj,
         "dram_energy_uj": row.parts.dram_uj,
@@ -74,7 +92,7 @@ def _record(row: GroupTotal) -> dict[str, Any]:
 
 
 def _cells(row: GroupTotal, *, raw: bool) -> list[str]:
-    names = [_name(dimension, value) for dimension, value in row.group.items()]
+    names = group_cells(row.group)
     share = row.grid.renewable_share_pct
     jobs = "" if row.jobs is None else str(row.jobs)
     if raw:
@@ -97,9 +115,3 @@ def _time_name(dimension: Dimension, day: date) -> str:
     if dimension is Dimension.WEEK:
         return f"{day:%G-W%V}"
     return f"{day:%Y-%m}" if dimension is Dimension.MONTH else day.isoformat()
-
-
-def _table(lines: Sequence[Sequence[str]], names: int) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    form = "  ".join(f"{{:{'<' if i < names else '>'}{width}}}" for i, width in enumerate(widths))
-    return [form.format(*line).rstrip() for line in lines]

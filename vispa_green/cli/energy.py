@@ -59,6 +59,7 @@ LONG_FORMAT = (
     metavar="LIST",
     help=f"Sums instead of jobs, of what was charged between -S and -E, by: {', '.join(Dimension)}.",
 )
+@click.option("--as-of", metavar="TIME", help="CO2 by what was known of the grid at TIME, before later revisions.")
 @click.option("-l", "--long", "is_long", is_flag=True, help="More columns.")
 @click.option("-X", "--allocations", is_flag=True, help="Accepted for sacct's sake: rows are always allocations.")
 @click.option("-o", "--format", "columns", metavar="FIELD[%WIDTH],...", help="Columns.")
@@ -83,6 +84,7 @@ def command(config_file: Path | None, **asked: Any) -> None:  # noqa: ANN401 - c
       vispa-green energy -a -S 2026-11-01 -o jobid,user,energy%12,co2
       vispa-green energy -a --by user,week -S 2026-11-02 -E 2026-11-30
       vispa-green energy --by project --by month -S 2026-01-01
+      vispa-green energy -a --by month -S 2026-01-01 --as-of 2026-07-01     # as a report of that day had it
       vispa-green energy --json | jq '[.jobs[].energy_uj] | add'
     """
     zone = local_zone(os.environ)
@@ -123,6 +125,7 @@ def _choice(asked: dict[str, Any], now: datetime, zone: tzinfo) -> JobChoice:
         end=asked["endtime"],
         all_users=asked["allusers"],
         truncate=asked["truncate"],
+        as_of=asked["as_of"],
         now=now,
         zone=zone,
     )

@@ -14,6 +14,7 @@ import click
 from vispa_green.answers.copies import back_up, exported, write_csv, write_parquet
 from vispa_green.cli._options import config_option, json_option
 from vispa_green.cli._output import print_json
+from vispa_green.cli._reprice import command as reprice
 from vispa_green.cli._selection import choose
 from vispa_green.errors import UsageError
 from vispa_green.model import BalanceRow
@@ -164,6 +165,9 @@ def export(file: Path, config_file: Path | None, *, what: str, as_json: bool, **
         print_json({"file": str(file), "rows": count})
     else:
         click.echo(f"{file}: {count} rows")
+
+
+command.add_command(reprice)
 
 
 def _progress() -> Callable[[int, int], None] | None:

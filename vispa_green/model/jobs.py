@@ -50,3 +50,5 @@ class Selection:
     end: datetime | None = None
     visible: Visibility | None = None
     """``None``: everything; see `vispa_green.access`."""
+    as_of: datetime | None = None
+    """Weight energy with the grid as the ledger knew it then; ``None``: as it is known now."""

@@ -41,6 +41,8 @@ class Dialect:
     """The text at one place of a list that is such an element."""
     element_number: str
     """The whole number there."""
+    element_real: str
+    """The fraction there."""
     json_list: str
     """A JSON list of some columns, as text."""
     month: str
@@ -91,6 +93,7 @@ SQLITE = Dialect(
     elements="json_each(?) e",
     element_text="json_extract(e.value, '$[{}]')",
     element_number="json_extract(e.value, '$[{}]')",
+    element_real="json_extract(e.value, '$[{}]')",
     json_list="json_array({})",
     month="strftime('%Y-%m', {} * 86400, 'unixepoch')",
     joined_after="CROSS JOIN",
@@ -107,6 +110,7 @@ POSTGRESQL = Dialect(
     elements="jsonb_array_elements(CAST(? AS jsonb)) AS e (value)",
     element_text="e.value ->> {}",
     element_number="CAST(e.value ->> {} AS bigint)",
+    element_real="CAST(e.value ->> {} AS double precision)",
     json_list="CAST(jsonb_build_array({}) AS text)",
     month="to_char(to_timestamp({} * 86400) AT TIME ZONE 'UTC', 'YYYY-MM')",
     joined_after="JOIN",

@@ -87,23 +87,34 @@ class SqlGrid:
         return None if rows[0][0] is None else utc(rows[0][0])
 
 
-def stored_values(connection: Connection, quantity: Quantity, start: datetime, end: datetime) -> list[GridValue]:
-    """Return, of each kind and source, the latest issue of every value that overlaps the span."""
+def stored_values(
+    connection: Connection, quantity: Quantity, start: datetime, end: datetime, as_of: datetime | None = None
+) -> list[GridValue]:
+    """Return, of each kind and source, the latest issue of every value that overlaps the span.
+
+    With ``as_of``, of those that had been fetched until then.
+    """
+    until = "" if as_of is None else "AND fetched_us <= ?"
     rows = connection.read(
-        """
+        f"""
         SELECT kind, start_us, end_us, value, source, issued_us, fetched_us FROM grid_value
         WHERE id IN (SELECT max(id) FROM grid_value
                      WHERE quantity = ? AND end_us > ? AND start_us < ? AND start_us > ? -
-                           (SELECT coalesce(max(longest_us), 0) FROM grid_steps WHERE quantity = ?)
+                           (SELECT coalesce(max(longest_us), 0) FROM grid_steps WHERE quantity = ?) {until}
                      GROUP BY kind, source, start_us, end_us)
         ORDER BY start_us, id
         """,
-        (quantity, us(start), us(end), us(start), quantity),
+        (quantity, us(start), us(end), us(start), quantity, *([] if as_of is None else [us(as_of)])),
     )
     return [
         GridValue(quantity, GridKind(kind), utc(a), utc(b), value, source, utc(issued), utc(fetched))
         for kind, a, b, value, source, issued, fetched in rows
     ]
+
+
+def source_order(connection: Connection) -> list[str]:
+    """Return the sources, the best first, as the site has them."""
+    return [name for name in (connection.meta("grid_order") or "").split(",") if name]
 
 
 def touch_quarters(connection: Connection, values: Iterable[GridValue]) -> None:
@@ -132,7 +143,7 @@ def touch_quarters(connection: Connection, values: Iterable[GridValue]) -> None:
 
 def _choose_best(connection: Connection, quantity: Quantity, first: int, last: int) -> None:
     """Mark of each quarter-hour the value that counts: measured before forecast, then the site's order."""
-    order = [name for name in (connection.meta("grid_order") or "").split(",") if name]
+    order = source_order(connection)
     places = "".join(f" WHEN ? THEN {place}" for place in range(len(order)))
     place = f"CASE b.source{places} ELSE {len(order)} END," if order else ""
     connection.database.execute(

@@ -54,14 +54,15 @@ def made_totals(
     if not with_grid and _days_suffice(connection, selection, by, zone, window):
         of_days = dict(_together(by, _from_days(connection, selection, by), None, None))
         return [of_days[group] for group in sorted(of_days, key=sorting(by))]
-    grid = coarse(connection) if with_grid else GridColumns(())
+    grid = coarse(connection, selection, window) if with_grid else GridColumns(())
     found: dict[Group, Total] = {}
     with connection.snapshot():
         whole = WholeParts((), (window,))
-        if not with_grid or len(grid.quantities) == len(Quantity):
+        if not with_grid or (len(grid.quantities) == len(Quantity) and selection.as_of is None):
             whole = whole_parts(connection, selection, by, zone, window)
         of_parts = PartSums(connection, selection, by, whole.parts, grid, with_grid).totals() if whole.parts else ()
-        of_rest = _from_quarters(connection, selection, by, zone, whole, with_grid=with_grid) if whole.rest else ()
+        asked_grid = grid if with_grid else None
+        of_rest = _from_quarters(connection, selection, by, zone, whole, asked_grid) if whole.rest else ()
         for group, total in chain(of_parts, of_rest):
             found[group] = _joined(found[group], total) if group in found else total
     return [found[group] for group in sorted(found, key=sorting(by))]
@@ -73,17 +74,15 @@ def _from_quarters(
     by: tuple[Dimension, ...],
     zone: tzinfo,
     whole: WholeParts,
-    *,
-    with_grid: bool,
+    grid: GridColumns | None,
 ) -> Iterator[tuple[Group, Total]]:
     """Yield the sums of what lies in no whole part of a week, of jobs that no part has counted in the same group."""
     window, tally = Window.of(selection), _Tally()
     columns = _columns(by, zone, window, connection)
-    grid = coarse(connection) if with_grid else GridColumns(())
     edges = list[tuple[int, JobPosting]]()
     for rest in whole.rest:
         narrow = rest.narrowed(selection)
-        _add_quarters(connection, narrow, columns, rest, grid, tally)
+        _add_quarters(connection, narrow, columns, rest, grid or GridColumns(()), tally)
         edges += edge_postings(connection, narrow, rest)
     owners = _owners(connection, {job for job, _ in edges}) if set(by) & set(OWNERS) else {}
 
@@ -93,10 +92,10 @@ def _from_quarters(
     for job, posting in edges:
         kind = posting.component, posting.quality
         _add(tally.sums, group_of(job, posting), kind, posting.busy_uj, posting.idle_uj)
-    if with_grid:
+    if grid is not None:
         add_postings(connection, selection, window, edges, tally.grids, group_of)
     _count(connection, selection, columns, whole, {(group_of(*edge), edge[0]) for edge in edges}, tally.jobs)
-    return _together(by, tally.sums, tally.jobs, tally.grids if with_grid else None)
+    return _together(by, tally.sums, tally.jobs, None if grid is None else tally.grids)
 
 
 def _add_quarters(
@@ -112,9 +111,9 @@ def _add_quarters(
     source, values = _source(words, selection, window, columns, grid.joins)
     sums, end = ", ".join((words.sums("q.busy_uj", "q.idle_uj"), *grid.sums)), columns.width + 2 + words.width(2)
     rows = connection.read(
-        f"SELECT {columns.text}, q.component, q.quality, {sums}{source}"
+        f"{grid.before}SELECT {columns.text}, q.component, q.quality, {sums}{source}"
         f" GROUP BY q.component, q.quality, {columns.text}",
-        values,
+        [*grid.values, *values],
     )
     for row in rows:
         group = columns.group(row)

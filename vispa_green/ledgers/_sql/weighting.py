@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 from vispa_green.energy.carbon import GridSignal
 from vispa_green.ledgers._sql.codec import QUARTER_US, us, utc
 from vispa_green.ledgers._sql.connection import Connection
 from vispa_green.ledgers._sql.dialect import LIMB, limbs_of
-from vispa_green.ledgers._sql.grid import stored_values
+from vispa_green.ledgers._sql.grid import source_order, stored_values
 from vispa_green.ledgers._sql.selecting import charged
 from vispa_green.ledgers._sql.windows import Window, clipped, edge_postings, postings_of
 from vispa_green.model import JobPosting, Quantity, Selection, Weighted
@@ -32,12 +33,16 @@ class GridColumns:
     """
 
     quantities: tuple[Quantity, ...]
+    table: str = "grid_quarter"
+    before: str = ""
+    """What has to stand before the whole question, with ``values`` for it."""
+    values: tuple[str, ...] = ()
 
     @property
     def joins(self) -> str:
         """The tables to join after ``q``."""
         return "".join(
-            f" LEFT JOIN grid_quarter g{i} ON g{i}.quantity = '{quantity}' AND g{i}.quarter = q.quarter"
+            f" LEFT JOIN {self.table} g{i} ON g{i}.quantity = '{quantity}' AND g{i}.quarter = q.quarter"
             f" AND g{i}.is_best = 1"
             for i, quantity in enumerate(self.quantities)
         )
@@ -67,23 +72,29 @@ def _sums(grid: str) -> tuple[str, str, str]:
     return *limbs_of(known_uj), f"sum({weight} * {grid}.mean)"
 
 
-def coarse(connection: Connection) -> GridColumns:
+def coarse(connection: Connection, selection: Selection, window: Window) -> GridColumns:
     """Return the columns of the quantities whose series have no finer steps than quarter-hours."""
-    return GridColumns(tuple(quantity for quantity in Quantity if not _is_fine(connection, quantity)))
+    quantities = tuple(quantity for quantity in Quantity if not _is_fine(connection, quantity))
+    if selection.as_of is None or not quantities:
+        return GridColumns(quantities)
+    from vispa_green.ledgers._sql import as_of  # few ask
+
+    then = as_of.quarters_then(connection, quantities, selection.as_of, window)
+    return GridColumns(quantities, as_of.TABLE, as_of.table_of(connection.dialect), (then,))
 
 
 def weighted_by_job(connection: Connection, selection: Selection, window: Window) -> Grids[int]:
     """Return each job's grid, of what it was charged in a window."""
-    grid = coarse(connection)
+    grid = coarse(connection, selection, window)
     found: Grids[int] = defaultdict(dict)
     if grid.quantities:
         words = connection.dialect
         where, values = charged(words, selection)
         rows = connection.read(
-            f"SELECT j.id, {', '.join(grid.sums)} FROM job j {words.joined_after} job_quarter q ON q.job = j.id"
-            f"{grid.joins} WHERE {where} AND q.quarter >= ? AND q.quarter < ?"
-            f" GROUP BY {words.unindexed.format('j.id')}",
-            [*values, *window.quarters],
+            f"{grid.before}SELECT j.id, {', '.join(grid.sums)} FROM job j"
+            f" {words.joined_after} job_quarter q ON q.job = j.id{grid.joins}"
+            f" WHERE {where} AND q.quarter >= ? AND q.quarter < ? GROUP BY {words.unindexed.format('j.id')}",
+            [*grid.values, *values, *window.quarters],
         )
         for job, *row in rows:
             found[job] = grid.read(row)
@@ -101,10 +112,10 @@ def add_postings(
     group_of: Callable[[int, JobPosting], Group],
 ) -> None:
     """Add what the quarter-hours' columns cannot tell: the edges of a window, and quantities with finer steps."""
-    quarters = coarse(connection).quantities
-    every = [] if len(quarters) == len(Quantity) else list(_within(connection, selection, window))
+    fine = {quantity for quantity in Quantity if _is_fine(connection, quantity)}
+    every = list(_within(connection, selection, window)) if fine else []
     for quantity in Quantity:
-        _add(connection, found, quantity, edges if quantity in quarters else every, group_of)
+        _add(connection, found, quantity, every if quantity in fine else edges, group_of, selection.as_of)
 
 
 def _within(connection: Connection, selection: Selection, window: Window) -> Iterable[tuple[int, JobPosting]]:
@@ -121,12 +132,13 @@ def _add(
     quantity: Quantity,
     pairs: Sequence[tuple[int, JobPosting]],
     group_of: Callable[[int, JobPosting], Group],
+    as_of: datetime | None,
 ) -> None:
     if not pairs:
         return
     first, last = min(us(p.start) for _, p in pairs), max(us(p.end) for _, p in pairs)
-    order = [name for name in (connection.meta("grid_order") or "").split(",") if name]
-    signal = GridSignal.from_values(stored_values(connection, quantity, utc(first), utc(last + 1)), quantity, order)
+    values = stored_values(connection, quantity, utc(first), utc(last + 1), as_of)
+    signal = GridSignal.from_values(values, quantity, source_order(connection))
     for job, posting in pairs:
         mean, fraction = signal.known_part(posting.start, posting.end)
         if mean is not None:
