@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -16,8 +17,10 @@ from vispa_green.cli._options import config_option, json_option
 from vispa_green.cli._output import print_json
 from vispa_green.cli._reprice import command as reprice
 from vispa_green.cli._selection import choose
-from vispa_green.errors import UsageError
-from vispa_green.model import BalanceRow
+from vispa_green.codec import codec_of
+from vispa_green.errors import Malformed, UsageError
+from vispa_green.model import BalanceRow, ChainHead
+from vispa_green.printable import printable
 from vispa_green.session import open_session
 from vispa_green.times.local_zone import local_zone
 
@@ -50,23 +53,51 @@ def balance(config_file: Path | None, *, as_json: bool) -> None:
 
 
 @command.command()
+@click.option(
+    "--heads", "file", type=click.Path(path_type=Path, dir_okay=False), help="What `ledger heads --json` said before."
+)
 @config_option
 @json_option
-def verify(config_file: Path | None, *, as_json: bool) -> None:
-    """Prove that every roll-up is what its rows sum to, to the microjoule. The exit code is 1 if one is not.
+def verify(config_file: Path | None, file: Path | None, *, as_json: bool) -> None:
+    """Prove that every roll-up is what its rows sum to, to the microjoule, and that no row was changed since.
+
+    The rows of each spool are in a chain of digests. The exit code is 1 if anything disagrees.
 
     \b
     Examples:
       vispa-green ledger verify
+      vispa-green ledger verify --heads /elsewhere/heads-2026-07-01.json
       vispa-green ledger verify --json | jq '.disagreements | length'
     """
-    found = open_session(config_file).ledger(read_only=True).energy.verify()
+    known = [] if file is None else _read_heads(file)
+    found = open_session(config_file).ledger(read_only=True).energy.verify(known)
     if as_json:
         print_json({"disagreements": found})
     else:
-        click.echo("\n".join(found) if found else "All roll-ups are what their rows sum to.")
+        click.echo(
+            "\n".join(found) if found else "All roll-ups are what their rows sum to, and all chains are whole."
+        )
     if found:
         raise SystemExit(1)
+
+
+@command.command()
+@config_option
+@json_option
+def heads(config_file: Path | None, *, as_json: bool) -> None:
+    """Show the last link of each spool's chain. Kept elsewhere, they prove later that nothing before was changed.
+
+    \b
+    Examples:
+      vispa-green ledger heads --json > /elsewhere/heads-$(date +%F).json
+    """
+    found = open_session(config_file).ledger(read_only=True).energy.heads()
+    if as_json:
+        print_json({"heads": codec_of(list[ChainHead]).write(found)})
+    else:
+        click.echo(
+            "\n".join(f"{one.digest}  {one.link:>9}  {printable(one.spool)}" for one in found) or "No links yet."
+        )
 
 
 @command.command()
@@ -168,6 +199,15 @@ def export(file: Path, config_file: Path | None, *, what: str, as_json: bool, **
 
 
 command.add_command(reprice)
+
+
+def _read_heads(file: Path) -> list[ChainHead]:
+    try:
+        told = json.loads(file.read_text(encoding="utf-8"))
+        found: list[ChainHead] = codec_of(list[ChainHead]).read(told["heads"], "heads")
+    except (OSError, ValueError, TypeError, KeyError, Malformed) as error:
+        raise UsageError(f"{file} is not what `vispa-green ledger heads --json` says: {error}") from error
+    return found
 
 
 def _progress() -> Callable[[int, int], None] | None:

@@ -129,6 +129,18 @@ class Pruned:
     facts: int
 
 
+@dataclass(frozen=True, slots=True)
+class ChainHead:
+    """The last link of a chain of digests over what a spool delivered; kept elsewhere, it proves all before it."""
+
+    spool: str
+    link: int
+    ended: datetime
+    """When the last of its intervals ended."""
+    digest: str
+    """SHA-256, in hexadecimal."""
+
+
 class EnergyBook(Protocol):
     """What was measured and whom it was charged to: raw rows, and the roll-ups that are kept for ever."""
 
@@ -141,8 +153,14 @@ class EnergyBook(Protocol):
     def balance(self) -> list[BalanceRow]:
         """Return the sums by node and component."""
 
-    def verify(self) -> list[str]:
-        """Return every disagreement between rows and roll-ups as a sentence; none in a sound ledger."""
+    def verify(self, heads: Sequence[ChainHead] = ()) -> list[str]:
+        """Return every disagreement between rows, roll-ups and chains as a sentence; none in a sound ledger.
+
+        ``heads`` were told by `heads` on an earlier day: each has to be in its chain still.
+        """
+
+    def heads(self) -> list[ChainHead]:
+        """Return the last link of each spool's chain."""
 
     def prune(self, before: datetime) -> Pruned:
         """Take out the raw rows of whole quarter-hours that ended before; roll-ups stay."""

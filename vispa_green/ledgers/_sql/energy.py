@@ -14,6 +14,7 @@ from vispa_green.ledgers._sql.weighting import weighted_by_job
 from vispa_green.ledgers._sql.windows import Window, postings_of, sums_in
 from vispa_green.model import (
     BalanceRow,
+    ChainHead,
     Component,
     Dimension,
     EnergySum,
@@ -77,11 +78,17 @@ class SqlEnergy:
                 sums[i] += energy_uj
         return [BalanceRow(name, COMPONENTS[component], *sums) for (name, component), sums in found.items()]
 
-    def verify(self) -> list[str]:
-        """Return every disagreement between rows and roll-ups as a sentence."""
+    def verify(self, heads: Sequence[ChainHead] = ()) -> list[str]:
+        """Return every disagreement between rows, roll-ups and chains as a sentence."""
         from vispa_green.ledgers._sql import verifying
 
-        return verifying.disagreements(self._db)
+        return verifying.disagreements(self._db, heads)
+
+    def heads(self) -> list[ChainHead]:
+        """Return the last link of the chain of each spool."""
+        from vispa_green.ledgers._sql import chain
+
+        return chain.heads(self._db)
 
     def prune(self, before: datetime) -> Pruned:
         """Take out the raw rows of whole quarter-hours that ended before."""

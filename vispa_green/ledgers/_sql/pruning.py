@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from vispa_green.ledgers._sql.chain import forget
 from vispa_green.ledgers._sql.codec import COMPONENTS, QUALITIES, QUARTER_US, us, utc
 from vispa_green.ledgers._sql.connection import Connection, remember
 from vispa_green.model import NodeEnergy, Pruned
@@ -26,6 +27,7 @@ def prune(connection: Connection, before: datetime) -> Pruned:
         for table in ("job_share", "job_presence", "energy_entry"):
             database.execute(f"DELETE FROM {table} WHERE {connection.dialect.ended}", (edge_us,))
         intervals += database.execute("DELETE FROM node_interval WHERE end_us <= ?", (edge_us,)).rowcount
+        forget(database, edge_us)
         facts = database.execute("DELETE FROM job_fact WHERE recorded_us <= ?", (edge_us,)).rowcount
     return Pruned(intervals, facts)
 

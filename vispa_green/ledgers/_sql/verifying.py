@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import date
+from itertools import chain
 from math import isclose
 from typing import Any
 
+from vispa_green.ledgers._sql.chain import broken, missing
 from vispa_green.ledgers._sql.codec import COMPONENT_CODE, COMPONENTS, QUALITIES, QUALITY_CODE, QUARTER_US, utc
 from vispa_green.ledgers._sql.connection import Connection
 from vispa_green.ledgers._sql.local_days import EPOCH_DAY, local_day_sql
@@ -15,7 +17,7 @@ from vispa_green.ledgers._sql.tags import of_job
 from vispa_green.ledgers._sql.week_parts import Part, part_of
 from vispa_green.ledgers._sql.weeks import TABLES, made
 from vispa_green.ledgers._sql.windows import Window, quarters_of
-from vispa_green.model import Selection
+from vispa_green.model import ChainHead, Selection
 
 AT_ONCE = 2_000
 """Rows of ``job`` looked at in one step."""
@@ -23,11 +25,11 @@ MOST_NAMED = 20
 """After so many sentences it is clear that something is wrong."""
 
 
-def disagreements(connection: Connection) -> list[str]:
-    """Return a sentence for each sum that is not what it should be."""
+def disagreements(connection: Connection, kept: Sequence[ChainHead] = ()) -> list[str]:
+    """Return a sentence for each sum that is not what it should be, and for each break of a spool's chain."""
     found: list[str] = []
     with connection.snapshot():
-        for sentence in _all(connection):
+        for sentence in chain(_all(connection), missing(connection, kept)):
             found.append(sentence)
             if len(found) == MOST_NAMED:
                 return [*found, "… and more"]
@@ -44,6 +46,7 @@ def _all(connection: Connection) -> Iterator[str]:
     yield from _unbalanced(connection)
     yield from _idle_and_system(connection)
     yield from _weeks(connection)
+    yield from broken(connection)
 
 
 def _entries(connection: Connection) -> Iterator[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from vispa_green.errors import IntervalRefused
+from vispa_green.ledgers._sql.chain import add_link, written
 from vispa_green.ledgers._sql.codec import us
 from vispa_green.ledgers._sql.connection import row_id
 from vispa_green.ledgers._sql.database import Database
@@ -114,7 +115,7 @@ class IntervalWriter:
     def _write_rows(self) -> None:
         """Write what waits; if one of it is refused, one after the other, to tell which."""
         if not self._added:
-            return
+            return None
         numbers = self._db.numbers("node_interval", len(self._added))
         pairs = list(zip(self._added, numbers, strict=True))
         if len(pairs) > 1:
@@ -125,12 +126,17 @@ class IntervalWriter:
                 self._db.execute("ROLLBACK TO rows")
             else:
                 self._db.execute("RELEASE rows")
-                return
+                return self._add_link(pairs)
         for pair in pairs:
             try:
                 self._insert([pair])
             except self._db.refusals as error:
                 raise IntervalRefused(pair[0].sequence, str(error)) from error
+        return self._add_link(pairs)
+
+    def _add_link(self, pairs: Sequence[tuple[_Added, int]]) -> None:
+        rows = {number: written(one.sequence, one.interval, one.contained) for one, number in pairs}
+        add_link(self._db, self._spool_id, rows)
 
     def _insert(self, pairs: Sequence[tuple[_Added, int]]) -> None:
         days = self._db.dialect.day_columns
