@@ -1,4 +1,4 @@
-"""`make demo`: one cluster, five jobs, one of them green; then what they cost."""
+"""`make demo`: one cluster, five jobs, one of them green; what they cost; then the account as a service."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from lab.processes import LabError
 
 from demo.demo_site import STEP_S, DemoSite
+from demo.service_act import Service, guests, play
 
 OUTPUT = Path("demo-output").resolve()
 BURN = "timeout {seconds} sh -c 'while :; do :; done'; true"
@@ -29,10 +30,11 @@ def main() -> None:
     directory.chmod(0o755)
     try:
         title("Bringing up a real Slurm: munge, MariaDB, slurmdbd, slurmctld, two nodes")
-        with DemoSite(directory, OUTPUT) as site:
+        with DemoSite(directory, OUTPUT, guests()) as site:
             tell(f"up after {time.perf_counter() - began:.0f} s; nodes {', '.join(site.cluster.node_names)}")
             tell("RAPL and GPUs are stand-ins driven by the real CPU time of the jobs: this machine need have none.")
             tour(site)
+            second_act(site, directory)
     except (LabError, subprocess.SubprocessError) as error:
         sys.exit(f"demo: {error}\ndemo: the logs are in {OUTPUT}")
     finally:
@@ -56,6 +58,22 @@ def tour(site: DemoSite) -> None:
         raise LabError("not every job completed")
     time.sleep(1.5)  # the agents' next reading
     show(site, jobs["a green job"], began)
+
+
+def second_act(site: DemoSite, directory: Path) -> None:
+    """The account as a service: everybody asks the same server, and is told what is his."""
+    title("Second act: a server on PostgreSQL, agents that deliver by HTTP and munge")
+    with Service(site, directory) as service:
+        tell(f"{service.url} is up; {', '.join(node.name for node in site.nodes)} deliver to it")
+        told = play(site, service)
+        for user, text in told.items():
+            tell(f"{user}$ vispa-green energy -a")
+            print(text.rstrip())
+        if len(told) == 1:
+            tell("(as root there would be two users, each of whom sees only his own)")
+        me = getpass.getuser()
+        tell(f"{me}$ vispa-green ledger balance")
+        print(service.run(me, "vispa-green", "ledger", "balance").rstrip())
 
 
 def submit(site: DemoSite) -> dict[str, str]:

@@ -37,15 +37,17 @@ class Node:
 class DemoSite:
     """Started and stopped as one; what fails to start is named, and nothing stays behind."""
 
-    def __init__(self, directory: Path, log: Path) -> None:
+    def __init__(self, directory: Path, log: Path, users: Sequence[str] = ()) -> None:
         self._directory, self._log = directory, log
         self._exit = ExitStack()
-        self.cluster = Cluster(ClusterSpec(directory / "slurm", cpus=CPUS, gpus=GPUS))
+        self.cluster = Cluster(ClusterSpec(directory / "slurm", cpus=CPUS, gpus=GPUS, users=tuple(users)))
         self.nodes = tuple(
             Node(name, directory / name, directory / f"{name}.toml") for name in self.cluster.node_names
         )
         self.ledger = directory / "ledger.sqlite"
         self.grid_origin = ""
+        self._grid_url = ""
+        self._agents: list[subprocess.Popen[str]] = []
 
     @property
     def environment(self) -> dict[str, str]:
@@ -63,12 +65,8 @@ class DemoSite:
         try:
             self._exit.enter_context(self.cluster)
             self._start_plant()
-            url = self._start_grid()
-            for node in self.nodes:
-                self._configure(node, url)
-                self._start_agent(node)
-            for node in self.nodes:
-                self._await_agent(node)
+            self._grid_url = self._start_grid()
+            self._start_agents(f'[cluster]\nname = "demo"\n[ledger]\nurl = "sqlite://{self.ledger}"', "spool")
         except BaseException:
             self._exit.close()
             raise
@@ -78,6 +76,22 @@ class DemoSite:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._exit.close()
+
+    @property
+    def grid_tables(self) -> str:
+        """The configuration of the grid's service."""
+        return f"""[grid]
+providers = ["energy_charts"]
+refresh_s = {STEP_S}
+[grid.energy_charts]
+base_url = "{self._grid_url}"
+"""
+
+    def agents_deliver_to(self, tables: str) -> None:
+        """Start the agents again, with the ledger that these tables of a configuration name."""
+        for agent in self._agents:
+            _stop(agent)
+        self._start_agents(tables, "spool-2")
 
     def vispa_green(self, *words: str) -> str:
         """Run the command line as the user of the tour; return what it prints."""
@@ -92,21 +106,29 @@ class DemoSite:
         trees = [f"--node={node.name}={node.tree}" for node in self.nodes]
         source = "cgroup" if self.cluster.tracking == "cgroup_v1" else "proc"
         options = ["--cpus", str(CPUS), "--gpus", str(GPUS), "--source", source]
-        self._spawn("plant", [sys.executable, "-m", "lab.power_plant", *trees, *options], {}, lines=1)
+        plant = self.spawn("plant", [sys.executable, "-m", "lab.power_plant", *trees, *options])
+        self._printed("plant", plant, lines=1)
 
     def _start_grid(self) -> str:
         now = datetime.now(UTC).replace(microsecond=0)
         midnight = now - DAY_BEGINS_AT / timedelta(minutes=15) * timedelta(seconds=STEP_S)
         options = ["--days", "2", "--start", midnight.isoformat(), "--step-seconds", str(STEP_S)]
-        url, self.grid_origin = self._spawn("grid", [sys.executable, "-m", "lab.gridserver", *options], {}, lines=2)
+        grid = self.spawn("grid", [sys.executable, "-m", "lab.gridserver", *options])
+        url, self.grid_origin = self._printed("grid", grid, lines=2)
         return url
 
-    def _configure(self, node: Node, grid_url: str) -> None:
+    def _start_agents(self, tables: str, spool: str) -> None:
+        for node in self.nodes:
+            self._configure(node, tables, spool)
+        self._agents = [self._start_agent(node) for node in self.nodes]
+        for node in self.nodes:
+            self._await_agent(node)
+
+    def _configure(self, node: Node, tables: str, spool: str) -> None:
         cgroup = "/sys/fs/cgroup" if self.cluster.tracking == "cgroup_v1" else node.tree / "cgroup"
         node.config.write_text(
             f"""# One node of the tour: its hardware is a stand-in, all else is as on a real cluster.
-[cluster]
-name = "demo"
+{tables}
 [host]
 name = "{node.name}"
 sysfs_root = "{node.tree / "sys"}"
@@ -115,25 +137,19 @@ cgroup_root = "{cgroup}"
 [agent]
 interval_s = 1.0
 deliver_s = 0.5
-spool_dir = "{self._directory / "spool"}"
-[ledger]
-url = "sqlite://{self.ledger}"
-[grid]
-providers = ["energy_charts"]
-refresh_s = {STEP_S}
-[grid.energy_charts]
-base_url = "{grid_url}"
+spool_dir = "{self._directory / spool}"
+{self.grid_tables}
 [mail]
 domain = "cluster.example"
 sender = "vispa-green@cluster.example"
 """
         )
 
-    def _start_agent(self, node: Node) -> None:
+    def _start_agent(self, node: Node) -> subprocess.Popen[str]:
         library = nvml.build(self._directory / "nvml")
         variables = {**self.environment, **nvml.environment(library, node.tree / "nvml.txt")}
         command = [str(PROGRAMS / "vispa-green"), "agent", "run", "--config", str(node.config)]
-        self._spawn(f"agent-{node.name}", command, variables, lines=0)
+        return self.spawn(f"agent-{node.name}", command, variables)
 
     def _await_agent(self, node: Node) -> None:
         """Wait for the first reading: a job that ends before it is nobody's."""
@@ -141,16 +157,21 @@ sender = "vispa-green@cluster.example"
         if not wait_until(lambda: "first reading" in log.read_text(), timeout_s=30):
             raise LabError(f"the agent of {node.name} did not start: see {log}")
 
-    def _spawn(self, name: str, command: Sequence[str], variables: Mapping[str, str], *, lines: int) -> list[str]:
-        """Start a process that ends with the site; return the first ``lines`` that it prints."""
+    def spawn(
+        self, name: str, command: Sequence[str], variables: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[str]:
+        """Start a process that ends with the site; what it says on stderr is in a log."""
         errors = self._exit.enter_context((self._log / f"{name}.log").open("w"))
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), **variables}
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), **(variables or self.environment)}
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True)
         self._exit.callback(_stop, process)
-        if process.stdout is None:
-            return []
+        return process
+
+    def _printed(self, name: str, process: subprocess.Popen[str], *, lines: int) -> list[str]:
+        """Return the first lines that a process prints."""
+        assert process.stdout is not None
         printed = [process.stdout.readline().strip() for _ in range(lines)]
-        if lines and not printed[-1]:
+        if not printed[-1]:
             raise LabError(f"{name} did not start: see {self._log / f'{name}.log'}")
         return printed
 
