@@ -29,12 +29,16 @@ _PARTS = (
     ("job_presence", "j.job_id, x.uid, x.cpu_ns, x.present_us, x.allocated_cpus", "presences"),
 )
 """Of each table of an interval's rows, what a digest is made of."""
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _COLUMNS = ("spool_id", "first_id", "last_id", "first_ended_us", "last_ended_us", "digest")
 
 
 @dataclass(slots=True)
 class Written:
-    """An interval as its rows have it: its own columns, and those of its entries, shares and presences."""
+    """An interval as its rows have it: its own columns, and those of its entries, shares and presences.
+
+    Those begin with what tells them apart, the device, the job or both, which gives them their order.
+    """
 
     interval: Row
     entries: list[Row] = field(default_factory=list)
@@ -44,8 +48,7 @@ class Written:
     @property
     def text(self) -> str:
         """The one writing that a digest is made of."""
-        parts = [self.interval, *(sorted(rows, key=repr) for rows in (self.entries, self.shares, self.presences))]
-        return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+        return _JSON.encode((self.interval, sorted(self.entries), sorted(self.shares), sorted(self.presences)))
 
 
 def written(sequence: int, interval: NodeInterval, contained: frozenset[str]) -> Written:
