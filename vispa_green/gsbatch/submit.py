@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from vispa_green import host
 from vispa_green.answers.grid import ledger_of, what_is_known
 from vispa_green.answers.promises import keep_note
-from vispa_green.energy.projects import project_text
 from vispa_green.errors import UsageError
 from vispa_green.gsbatch import sbatch
 from vispa_green.gsbatch.length import job_length
@@ -80,7 +79,7 @@ def submit(
             say(f"{sbatch.described(fault)}; {otherwise}")  # fail open: no bug of ours may cost a user's job
             return None
 
-    tagged = attempt(lambda: project_text(project), "the job is not tagged") if project else None
+    tagged = attempt(lambda: _as_kept(project), "the job is not tagged") if project else None
     prepared = attempt(
         lambda: _wanted(line, head, wishes, say, is_from_site=is_from_site), "submitting as sbatch would"
     )
@@ -99,6 +98,12 @@ def submit(
             tag(job_id, tagged, say)
 
     return run_sbatch(arguments, on_job_id)
+
+
+def _as_kept(project: str) -> str:
+    from vispa_green.energy.projects import project_text  # few submissions name one
+
+    return project_text(project)
 
 
 def _wanted(
