@@ -92,6 +92,7 @@ OTHERS_WRITING = [
     ("facts/append", {"cluster": "lab", "facts": [], "recorded": 0}),
     ("facts/imported", {"cluster": "lab", "until": 0}),
     ("facts/unfinished", {"cluster": "lab", "since": 0}),
+    ("energy/append_all", {"batches": [], "received": 0}),
     ("energy/prune", {"before": 4_000_000_000_000_000}),
     ("energy/verify", {}),
     ("energy/balance", {}),

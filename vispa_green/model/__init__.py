@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vispa_green.model.grid import QUARTER, GridKind, GridProvider, GridValue, Quantity
     from vispa_green.model.jobs import JobKey, Selection, Visibility
     from vispa_green.model.ledger import (
+        Batch,
         Dimension,
         EnergyBook,
         EnergySum,
@@ -91,6 +92,7 @@ __all__ = [
     "Selection",
     "Visibility",
     "QUARTER",
+    "Batch",
     "Dimension",
     "EnergyBook",
     "EnergySum",
@@ -116,8 +118,8 @@ _NAMES = {
     "grid": "QUARTER GridKind GridProvider GridValue Quantity",
     "jobs": "JobKey Selection Visibility",
     "ledger": (
-        "Dimension EnergyBook EnergySum FactBook GridBook JobAccount JobStay Ledger Origin PromiseBook "
-        "Pruned SpooledInterval Total Weighted"
+        "Batch Dimension EnergyBook EnergySum FactBook GridBook JobAccount JobStay Ledger Origin "
+        "PromiseBook Pruned SpooledInterval Total Weighted"
     ),
     "node": "UJ_PER_KWH Binding Component CpuTime Instant JobId Meter Quality Tracker",
     "planning": "GreenWindow JobRequest Move Outlook Policy Promise Signal",

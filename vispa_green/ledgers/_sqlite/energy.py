@@ -15,6 +15,7 @@ from vispa_green.ledgers._sqlite.wide import joined, limbs
 from vispa_green.ledgers._sqlite.windows import Window, postings_of, sums_in
 from vispa_green.model import (
     BalanceRow,
+    Batch,
     Component,
     Dimension,
     EnergySum,
@@ -40,13 +41,20 @@ class SqliteEnergy:
 
     def append(self, origin: Origin, intervals: Sequence[SpooledInterval], received: datetime) -> int:
         """Add what is not there yet, with its roll-ups, all or nothing; return how many were new."""
+        return self.append_all([Batch(origin, intervals)], received)[0]
+
+    def append_all(self, batches: Sequence[Batch], received: datetime) -> list[int]:
+        """Add what is not there yet of several batches, all or nothing; return how many of each were new."""
         from vispa_green.ledgers._sqlite.weeks import settle  # who only asks need not wait for these
         from vispa_green.ledgers._sqlite.writing import IntervalWriter
 
+        added = []
         with self._db.transaction() as database:
-            writer = IntervalWriter(database, origin, self._db.zone())
-            added = sum(writer.add(item, us(received)) for item in intervals)
-            writer.finish()
+            zone = self._db.zone()
+            for batch in batches:
+                writer = IntervalWriter(database, batch.origin, zone)
+                added.append(sum(writer.add(item, us(received)) for item in batch.intervals))
+                writer.finish()
             settle(self._db, us(received))
         return added
 
