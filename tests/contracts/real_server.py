@@ -57,6 +57,7 @@ class RealServer:
     directory: Path
     port: int
     pid: int
+    ledger_url: str
 
     @property
     def socket(self) -> Path:
@@ -71,21 +72,19 @@ class RealServer:
         file = self.directory / "state/looks.log"
         return file.read_text() if file.exists() else ""
 
-    @property
-    def ledger_url(self) -> str:
-        return f"sqlite://{self.directory / 'account/ledger.sqlite'}"
-
     def alive(self) -> bool:
         return answers(self.port)
 
 
-def configuration(directory: Path, port: int, *, more: str = "", server: str = "", knows_slurm: bool = False) -> str:
+def configuration(
+    directory: Path, port: int, *, ledger: str = "", more: str = "", server: str = "", knows_slurm: bool = False
+) -> str:
     """Return the configuration of a server that knows no grid service."""
     return f"""
         [cluster]
         name = "lab"
         [ledger]
-        url = "sqlite://{directory}/account/ledger.sqlite"
+        url = "{ledger or own_file(directory)}"
         [slurm]
         enabled = {str(knows_slurm).lower()}
         [grid]
@@ -98,6 +97,11 @@ def configuration(directory: Path, port: int, *, more: str = "", server: str = "
         """
 
 
+def own_file(directory: Path) -> str:
+    """Return the URL of the ledger that a server has in its own directory."""
+    return f"sqlite://{directory}/account/ledger.sqlite"
+
+
 @contextmanager
 def served(
     *,
@@ -105,8 +109,12 @@ def served(
     more: str = "",
     tokens: Sequence[str] = (),
     slurm: Path | None = None,
+    ledger: str = "",
 ) -> Iterator[RealServer]:
-    """Yield a server over an empty SQLite ledger, in a directory of its own; ``slurm`` has Slurm's programs."""
+    """Yield a server in a directory of its own, over an empty SQLite file there or the ledger of a URL.
+
+    ``slurm`` has Slurm's programs.
+    """
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="vgs-") as short:  # a socket's path has 107 characters
         directory = Path(short)
         lines = [f"{who} {secret_of(directory, who)}\n" for who in tokens]
@@ -116,9 +124,11 @@ def served(
         port = free_port()
         file = directory / "server.toml"
         tables = f'{more}\n[credentials.token]\nfile = "{directory}/tokens"\n'
-        file.write_text(configuration(directory, port, more=tables, server=server, knows_slurm=slurm is not None))
+        file.write_text(
+            configuration(directory, port, ledger=ledger, more=tables, server=server, knows_slurm=slurm is not None)
+        )
         pid = _forked(file, directory / "server.out", slurm)
-        running = RealServer(directory, port, pid)
+        running = RealServer(directory, port, pid, ledger or own_file(directory))
         try:
             _wait_for(running)
             yield running
