@@ -8,8 +8,8 @@ from contextlib import suppress
 from random import Random
 from typing import Self
 
-UP_BYTES, DOWN_BYTES = 25_000, 6_000
-"""So far a connection gets on the average: some dozen deliveries, and the answers to them."""
+UP_BYTES, DOWN_BYTES = 15_000, 2_500
+"""So far a connection gets on the average: a dozen deliveries, and the answers to them."""
 PART = 400
 """No more is handed on at once, so that a cut leaves a request or an answer in pieces."""
 
@@ -59,6 +59,7 @@ class Relay:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0.05)  # transports close their sockets in the loop's next turn
 
     async def _relayed(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         ends = [writer]
