@@ -97,14 +97,14 @@ class Fleet:
 
 @contextmanager
 def fleet(engine: str, size: Size, directory: Path) -> Iterator[tuple[Fleet, RealServer, Relay]]:
-    """Yield a fleet that has not lived yet."""
+    """Yield a fleet that has not lived yet; where nobody is killed, the network is sound, too."""
     people = [f"node:{node_name(number)}" for number in range(size.agents)]
     with (
         stand_in_of(engine).healthy(directory) as there,
         served(server=SETTINGS, tokens=people, ledger=there.url) as server,
         Relay(server.port, seed=size.agents) as relay,
     ):
-        made = Fleet(size, directory / "spools", server, relay.port)
+        made = Fleet(size, directory / "spools", server, relay.port if size.kills else server.port)
         try:
             yield made, server, relay
         finally:
