@@ -93,7 +93,7 @@ def requests(server: RealServer, intervals: Mapping[int, Sequence[NodeInterval]]
 def sent(server: RealServer, messages: Sequence[bytes]) -> Rate:
     """Send all, so many at once, each connection its next as soon as it has its answer."""
     waiting, took = list(reversed(messages)), list[float]()
-    began, cpu_s, server_s = time.perf_counter(), time.process_time(), cpu_seconds(server)
+    began, cpu_s, server_s = time.perf_counter(), time.process_time(), server.cpu_s
     with selectors.DefaultSelector() as ready:
         for _ in range(CONNECTIONS):
             asker = socket.create_connection(("127.0.0.1", server.port))
@@ -112,7 +112,7 @@ def sent(server: RealServer, messages: Sequence[bytes]) -> Rate:
     p99 = statistics.quantiles(took, n=100)[98]
     return Rate(
         count / wall_s, statistics.median(took), p99,
-        (time.process_time() - cpu_s) / count * 1000, (cpu_seconds(server) - server_s) / count * 1000,
+        (time.process_time() - cpu_s) / count * 1000, (server.cpu_s - server_s) / count * 1000,
     )  # fmt: skip
 
 
@@ -123,19 +123,6 @@ def _next(ready: selectors.BaseSelector, connection: socket.socket, waiting: lis
     message = waiting.pop()
     ready.register(connection, selectors.EVENT_READ, Pending(time.perf_counter()))
     connection.sendall(message)
-
-
-def cpu_seconds(server: RealServer) -> float:
-    """Return what all processes of a server have used so far."""
-    ticks = 0
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[2]) == server.pid:
-            ticks += int(fields[11]) + int(fields[12])
-    return ticks / 100
 
 
 def measured(count: int, since: datetime, minutes: int) -> dict[int, list[NodeInterval]]:
