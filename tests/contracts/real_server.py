@@ -57,6 +57,7 @@ class RealServer:
     directory: Path
     port: int
     pid: int
+    ledger_url: str
 
     @property
     def socket(self) -> Path:
@@ -72,22 +73,29 @@ class RealServer:
         return file.read_text() if file.exists() else ""
 
     @property
-    def ledger_url(self) -> str:
-        return f"sqlite://{self.directory / 'account/ledger.sqlite'}"
+    def cpu_s(self) -> float:
+        """What the processes of the server that was started first have used so far."""
+        ticks = 0
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                fields = stat.read_text().rpartition(")")[2].split()
+                if int(fields[2]) == self.pid:
+                    ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def alive(self) -> bool:
         return answers(self.port)
 
 
 def configuration(
-    directory: Path, port: int, *, more: str = "", server: str = "", knows_slurm: bool = False, ledger: str = ""
+    directory: Path, port: int, *, ledger: str = "", more: str = "", server: str = "", knows_slurm: bool = False
 ) -> str:
     """Return the configuration of a server that knows no grid service."""
     return f"""
         [cluster]
         name = "lab"
         [ledger]
-        url = "{ledger or f"sqlite://{directory}/account/ledger.sqlite"}"
+        url = "{ledger or own_file(directory)}"
         [slurm]
         enabled = {str(knows_slurm).lower()}
         [grid]
@@ -100,6 +108,11 @@ def configuration(
         """
 
 
+def own_file(directory: Path) -> str:
+    """Return the URL of the ledger that a server has in its own directory."""
+    return f"sqlite://{directory}/account/ledger.sqlite"
+
+
 @contextmanager
 def served(
     *,
@@ -109,7 +122,7 @@ def served(
     slurm: Path | None = None,
     ledger: str = "",
 ) -> Iterator[RealServer]:
-    """Yield a server in a directory of its own, over an empty SQLite ledger or over the one at an address.
+    """Yield a server in a directory of its own, over an empty SQLite file there or the ledger of a URL.
 
     ``slurm`` has Slurm's programs.
     """
@@ -123,10 +136,10 @@ def served(
         file = directory / "server.toml"
         tables = f'{more}\n[credentials.token]\nfile = "{directory}/tokens"\n'
         file.write_text(
-            configuration(directory, port, more=tables, server=server, knows_slurm=slurm is not None, ledger=ledger)
+            configuration(directory, port, ledger=ledger, more=tables, server=server, knows_slurm=slurm is not None)
         )
         pid = _forked(file, directory / "server.out", slurm)
-        running = RealServer(directory, port, pid)
+        running = RealServer(directory, port, pid, ledger or own_file(directory))
         try:
             _wait_for(running)
             yield running

@@ -92,8 +92,10 @@ OTHERS_WRITING = [
     ("facts/append", {"cluster": "lab", "facts": [], "recorded": 0}),
     ("facts/imported", {"cluster": "lab", "until": 0}),
     ("facts/unfinished", {"cluster": "lab", "since": 0}),
+    ("energy/append_all", {"batches": [], "received": 0}),
     ("energy/prune", {"before": 4_000_000_000_000_000}),
     ("energy/verify", {}),
+    ("energy/heads", {}),
     ("energy/balance", {}),
     ("energy/node_energy", {"start": 0, "end": 4_000_000_000_000_000}),
 ]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vispa_green.model.grid import QUARTER, GridKind, GridProvider, GridValue, Quantity
     from vispa_green.model.jobs import JobKey, Selection, Visibility
     from vispa_green.model.ledger import (
+        Batch,
         ChainHead,
         Dimension,
         EnergyBook,
@@ -92,6 +93,7 @@ __all__ = [
     "Selection",
     "Visibility",
     "QUARTER",
+    "Batch",
     "ChainHead",
     "Dimension",
     "EnergyBook",
@@ -118,8 +120,8 @@ _NAMES = {
     "grid": "QUARTER GridKind GridProvider GridValue Quantity",
     "jobs": "JobKey Selection Visibility",
     "ledger": (
-        "ChainHead Dimension EnergyBook EnergySum FactBook GridBook JobAccount JobStay Ledger Origin PromiseBook "
-        "Pruned SpooledInterval Total Weighted"
+        "Batch ChainHead Dimension EnergyBook EnergySum FactBook GridBook JobAccount JobStay Ledger Origin "
+        "PromiseBook Pruned SpooledInterval Total Weighted"
     ),
     "node": "UJ_PER_KWH Binding Component CpuTime Instant JobId Meter Quality Tracker",
     "planning": "GreenWindow JobRequest Move Outlook Policy Promise Signal",

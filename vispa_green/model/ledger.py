@@ -34,6 +34,14 @@ class SpooledInterval:
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """Intervals of one spool that are delivered together."""
+
+    origin: Origin
+    intervals: Sequence[SpooledInterval] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class JobStay:
     """A time without holes in which a job was on a node.
 
@@ -148,6 +156,12 @@ class EnergyBook(Protocol):
         """Add what is not there yet, with its roll-ups, all or nothing; return how many were new.
 
         Raises `IntervalRefused` for one that breaks the account's rules; then nothing was added.
+        """
+
+    def append_all(self, batches: Sequence[Batch], received: datetime) -> list[int]:
+        """Add what is not there yet of several batches, all or nothing; return how many of each were new.
+
+        Raises `IntervalRefused` where `append` would for one of them, which is found by adding them alone.
         """
 
     def balance(self) -> list[BalanceRow]:

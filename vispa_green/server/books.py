@@ -9,7 +9,7 @@ from vispa_green import __version__
 from vispa_green.calls import Call, call_of
 from vispa_green.codec import Plain, parsed
 from vispa_green.errors import IntervalRefused, LedgerForbidden, Malformed
-from vispa_green.model import Ledger, Selection
+from vispa_green.model import Batch, Ledger, Selection
 from vispa_green.server.asking import Visit, visited
 from vispa_green.server.figures import REFUSED
 from vispa_green.server.permits import Arguments, permitted
@@ -49,6 +49,8 @@ def called(visit: Visit, call: Call) -> Plain:
     try:
         arguments = permitted(service, visit.guest, call, call.read(parsed(visit.body)), service.clock())
         _note_look(visit, call, arguments)
+        if call.name == "energy/append":
+            return call.answer.write(_delivered(service, arguments))
         with service.ledger() as ledger:
             if not call.writes:
                 return call.answer.write(_asked(ledger, call, arguments))
@@ -58,9 +60,16 @@ def called(visit: Visit, call: Call) -> Plain:
         if call.name == "energy/append":
             service.tally.count(REFUSED, reason=type(error).__name__)
         raise
-    if call.name == "energy/append":
-        service.tally.delivered(int(str(answer)), arguments["intervals"])
     return call.answer.write(answer)
+
+
+def _delivered(service: Service, arguments: Arguments) -> int:
+    """Book what an agent brought, and return how many intervals were new, once they are committed."""
+    batch = Batch(arguments["origin"], arguments["intervals"])
+    with service.turns.one():
+        added = service.bookings.book(batch, arguments["received"])
+    service.tally.delivered(added, batch.intervals)
+    return added
 
 
 def _asked(ledger: Ledger, call: Call, arguments: Arguments) -> object:

@@ -13,6 +13,7 @@ from vispa_green.errors import ConfigError, IntervalRefused, LedgerError
 from vispa_green.ledgers import decides_itself
 from vispa_green.model import Instant, Ledger
 from vispa_green.server.admission import Admission
+from vispa_green.server.booking import Bookings
 from vispa_green.server.figures import Tally
 from vispa_green.server.limits import Rate, Turns
 from vispa_green.server.looks import Looks
@@ -42,6 +43,7 @@ class Service:
         self.looks = Looks(state / "looks.log")
         self.owners = Owners(self.config, session)
         self.rate = Rate(self.config.server.most_a_minute)
+        self.bookings = Bookings(self.ledger)
         self.turns = Turns(max(1, self.config.server.threads // 2))
         self.tally = Tally()
         self._local = threading.local()

@@ -118,8 +118,10 @@ class Channel:
         self._connection.request(
             asked.method, asked.target, asked.body or None, {"Accept-Encoding": "gzip", **headers, **proof}
         )
-        answer = self._connection.getresponse()
-        body = answer.read(LARGEST_ANSWER + 1)
+        with self._connection.getresponse() as answer:  # it has a hold of its own on the socket
+            body = answer.read(LARGEST_ANSWER + 1)
+            if not body or (answer.length and len(body) <= LARGEST_ANSWER):
+                raise http.client.IncompleteRead(body)  # which `read` says of a whole body only
         found = Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, body)
         if answer.will_close:
             self.close()

@@ -20,7 +20,11 @@ class RemoteLedger:
 
     def __init__(self, channel: Channel, node: str, *, read_only: bool) -> None:
         self._channel, self._node, self._read_only = channel, node, read_only
-        channel.get(HELLO)  # so that a server that is away, or knows nobody here, says so when the ledger is opened
+        try:
+            channel.get(HELLO)  # a server that is away, or knows nobody here, says so when the ledger is opened
+        except BaseException:
+            channel.close()
+            raise
 
     @property
     def energy(self) -> EnergyBook:

@@ -14,6 +14,7 @@ from vispa_green.ledgers._sql.weighting import weighted_by_job
 from vispa_green.ledgers._sql.windows import Window, postings_of, sums_in
 from vispa_green.model import (
     BalanceRow,
+    Batch,
     ChainHead,
     Component,
     Dimension,
@@ -40,18 +41,28 @@ class SqlEnergy:
 
     def append(self, origin: Origin, intervals: Sequence[SpooledInterval], received: datetime) -> int:
         """Add what is not there yet, with its roll-ups, all or nothing; return how many were new."""
+        return self.append_all([Batch(origin, intervals)], received)[0]
+
+    def append_all(self, batches: Sequence[Batch], received: datetime) -> list[int]:
+        """Add what is not there yet of several batches, all or nothing; return how many of each were new."""
         from vispa_green.ledgers._sql.weeks import settle  # who only asks need not wait for these
         from vispa_green.ledgers._sql.writing import IntervalWriter
 
+        added = [0] * len(batches)
         with self._db.transaction() as database:
-            database.have_days({us(item.interval.end) for item in intervals})
-            writer = IntervalWriter(database, origin, self._db.zone())
-            fresh = writer.fresh(intervals)
-            for item in fresh:
-                writer.add(item, us(received))
-            writer.finish()
+            database.have_days({us(item.interval.end) for batch in batches for item in batch.intervals})
+            for cluster in dict.fromkeys(batch.origin.cluster for batch in batches):
+                writer = IntervalWriter(database, cluster, self._db.zone())
+                for place, batch in enumerate(batches):
+                    if batch.origin.cluster == cluster:
+                        writer.of(batch.origin.spool_id)
+                        fresh = writer.fresh(batch.intervals)
+                        for item in fresh:
+                            writer.add(item, us(received))
+                        added[place] = len(fresh)
+                writer.finish()
             settle(self._db, us(received))
-        return len(fresh)
+        return added
 
     def balance(self) -> list[BalanceRow]:
         """Return the sums by node and component; what jobs carry is summed from their own roll-up."""

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from vispa_green.errors import IntervalRefused
-from vispa_green.ledgers._sql.chain import add_link, written
+from vispa_green.ledgers._sql.chain import Written, add_link, written
 from vispa_green.ledgers._sql.codec import us
 from vispa_green.ledgers._sql.connection import row_id
 from vispa_green.ledgers._sql.database import Database
 from vispa_green.ledgers._sql.identity import Identities, JobRow
 from vispa_green.ledgers._sql.rollups import OwnerDays, Sums, contained_devices
 from vispa_green.ledgers._sql.stays import Stays
-from vispa_green.model import Binding, NodeInterval, Origin, SpooledInterval
+from vispa_green.model import Binding, NodeInterval, SpooledInterval
 
 _UNSEEN = Binding()
 INTERVAL_COLUMNS = (
@@ -36,6 +36,7 @@ Values = tuple[object, ...]
 class _Added:
     """An interval that waits to be written together with others."""
 
+    spool_id: int
     sequence: int
     interval: NodeInterval
     node_id: int
@@ -45,12 +46,12 @@ class _Added:
 
 
 class IntervalWriter:
-    """Adds intervals of one spool within one transaction; most of it is written by `finish`."""
+    """Adds intervals of one cluster within one transaction; most of it is written by `finish`."""
 
-    def __init__(self, database: Database, origin: Origin, zone: ZoneInfo) -> None:
+    def __init__(self, database: Database, cluster: str, zone: ZoneInfo) -> None:
         self._db, self._zone = database, zone
-        self._cluster_id = row_id(database, "cluster", origin.cluster)
-        self._spool_id = row_id(database, "spool", origin.spool_id)
+        self._cluster_id = row_id(database, "cluster", cluster)
+        self._spool_id = 0
         self._identities, self._stays = Identities(database), Stays(database)
         self._nodes: dict[str, int] = {}
         self._received_us = 0
@@ -59,6 +60,10 @@ class IntervalWriter:
     def _begin(self) -> None:
         self._sums, self._added = Sums(self._zone), list[_Added]()
         self._touched: dict[int, JobRow] = {}
+
+    def of(self, spool: str) -> None:
+        """Let what is added from here on come from a spool."""
+        self._spool_id = row_id(self._db, "spool", spool)
 
     def fresh(self, items: Sequence[SpooledInterval]) -> list[SpooledInterval]:
         """Return those that are not known, each once; nobody else can add to their jobs from here on."""
@@ -80,7 +85,7 @@ class IntervalWriter:
         node_id = self._node(interval.node)
         jobs = self._jobs(interval, us(interval.start), us(interval.end))
         contained = contained_devices(interval)
-        self._added.append(_Added(item.sequence, interval, node_id, received_us, jobs, contained))
+        self._added.append(_Added(self._spool_id, item.sequence, interval, node_id, received_us, jobs, contained))
         self._sums.add(interval, node_id, jobs, contained)
 
     def finish(self) -> None:
@@ -110,12 +115,12 @@ class IntervalWriter:
         for node_id, jobs in by_node.items():
             self._stays.learn(jobs, node_id)
         for added in self._added:
-            self._stays.add(added.interval, (added.node_id, self._spool_id, added.sequence), added.jobs)
+            self._stays.add(added.interval, (added.node_id, added.spool_id, added.sequence), added.jobs)
 
     def _write_rows(self) -> None:
         """Write what waits; if one of it is refused, one after the other, to tell which."""
         if not self._added:
-            return None
+            return
         numbers = self._db.numbers("node_interval", len(self._added))
         pairs = list(zip(self._added, numbers, strict=True))
         if len(pairs) > 1:
@@ -126,17 +131,21 @@ class IntervalWriter:
                 self._db.execute("ROLLBACK TO rows")
             else:
                 self._db.execute("RELEASE rows")
-                return self._add_link(pairs)
+                self._add_links(pairs)
+                return
         for pair in pairs:
             try:
                 self._insert([pair])
             except self._db.refusals as error:
                 raise IntervalRefused(pair[0].sequence, str(error)) from error
-        return self._add_link(pairs)
+        self._add_links(pairs)
 
-    def _add_link(self, pairs: Sequence[tuple[_Added, int]]) -> None:
-        rows = {number: written(one.sequence, one.interval, one.contained) for one, number in pairs}
-        add_link(self._db, self._spool_id, rows)
+    def _add_links(self, pairs: Sequence[tuple[_Added, int]]) -> None:
+        rows: defaultdict[int, dict[int, Written]] = defaultdict(dict)
+        for one, number in pairs:
+            rows[one.spool_id][number] = written(one.sequence, one.interval, one.contained)
+        for spool_id, own in rows.items():
+            add_link(self._db, spool_id, own)
 
     def _insert(self, pairs: Sequence[tuple[_Added, int]]) -> None:
         days = self._db.dialect.day_columns
@@ -155,7 +164,7 @@ class IntervalWriter:
 
     def _interval(self, added: _Added, number: int) -> Values:
         one = added.interval
-        return (number, added.node_id, self._spool_id, added.sequence, one.boot_id, us(one.start), us(one.end),
+        return (number, added.node_id, added.spool_id, added.sequence, one.boot_id, us(one.start), us(one.end),
                 one.duration_us, one.quality, one.reason, added.received_us)  # fmt: skip
 
     def _jobs(self, interval: NodeInterval, start_us: int, end_us: int) -> dict[str, int]:

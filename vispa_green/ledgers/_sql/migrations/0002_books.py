@@ -27,7 +27,6 @@ from vispa_green.model import (
     JobShare,
     Move,
     NodeInterval,
-    Origin,
     Promise,
     Quality,
     Quantity,
@@ -47,7 +46,8 @@ def migrate(database: Database, cluster: str, zone: ZoneInfo) -> None:
         facts.add(_fact(json.loads(text)), recorded_us)
     facts.finish()
     for spool in [name for (name,) in database.execute("SELECT DISTINCT spool FROM old_node_interval")]:
-        writer = IntervalWriter(database, Origin(cluster, spool), zone)
+        writer = IntervalWriter(database, cluster, zone)
+        writer.of(spool)
         for number, (item, received_us) in enumerate(_intervals(database, spool), 1):
             writer.add(item, received_us)
             if number % AT_ONCE == 0:
