@@ -109,10 +109,10 @@ def _is_another_door(name: str) -> bool:
 
 
 def over_ledgers(most: int, **drawn: SearchStrategy[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return a decorator of a law over every kind of ledger, with up to ``most`` examples.
+    """Return a decorator of a law over every kind of ledger, with up to ``most`` examples in full, else fewer.
 
     Few are enough for a stand-in that says it is ``SLOW``: it is a service, and what it does with them another kind
-    has been tried with. One that has books of its own is tried with all of them in full.
+    has been tried with.
     """
 
     def decorate(law: Callable[..., None]) -> Callable[..., None]:
@@ -131,8 +131,8 @@ def _tried(most: int) -> Iterator[ParameterSet]:
     """Yield the kinds of ledgers with the number of examples that a law is tried with."""
     for name, marks in ((str(kind.values[0]), kind.marks) for kind in ledgers()):
         is_slow = _file_of(name) is not None and getattr(stand_in_of(name), "SLOW", False)
-        yield pytest.param(name, max(3, most // 20) if is_slow else most, marks=marks)
-        if is_slow and not marks:
+        yield pytest.param(name, max(3, most // (20 if is_slow else 3)), marks=marks)
+        if not marks:
             yield pytest.param(name, most, marks=pytest.mark.full)
 
 

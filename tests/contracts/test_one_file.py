@@ -27,8 +27,6 @@ from vispa_green.config import CONFIG_VARIABLE
 
 FOREIGN = Path(__file__).parent / "foreign"
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.timeout(1200)  # the laws of all kinds are run inside, over every foreign file
-
 KINDS = {
     "foreign_meter": "vispa_green.meters",
     "foreign_tracker": "vispa_green.trackers",
@@ -59,7 +57,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def outcomes(installed: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> list[Xml.Element]:
     """What the laws of all kinds said of the foreign variants."""
     report = tmp_path_factory.mktemp("laws") / "report.xml"
-    options = ["-q", "-p", "no:cacheprovider", "-k", " or ".join(KINDS), f"--junitxml={report}"]
+    options = ["-q", "-p", "no:cacheprovider", "-m", "not full", "-k", " or ".join(KINDS), f"--junitxml={report}"]
     laws = [str(file) for file in sorted(Path(__file__).parent.glob("test_*.py")) if file != Path(__file__)]
     command = [sys.executable, "-m", "pytest", *options, *laws]
     done = subprocess.run(command, env=installed, cwd=ROOT, capture_output=True, text=True, check=False)
