@@ -11,12 +11,12 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from lab.hosttree import HostTree
 
 from vispa_green.ledgers import open_ledger
 
 PROGRAM = Path(sys.executable).with_name("vispa-green")
-KILLS = 50
 
 
 def write_config(tree: HostTree, directory: Path) -> Path:
@@ -66,7 +66,8 @@ class Load(threading.Thread):
         self.join()
 
 
-def test_fifty_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [15, pytest.param(50, marks=pytest.mark.full)])
+def test_kills_lose_nothing_and_repeat_nothing(tmp_path: Path, kills: int) -> None:
     tree = HostTree(tmp_path / "host", max_energy_range_uj=9_000_000_000, first_uj=8_999_000_000)
     command = [str(PROGRAM), "agent", "run", "--config", str(write_config(tree, tmp_path)), "--interval", "0.05s"]
     subprocess.run([*command, "--samples", "1"], check=True, capture_output=True)
@@ -74,7 +75,7 @@ def test_fifty_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
     load.start()
     instants = random.Random(20261122)
     try:
-        for number in range(KILLS):
+        for number in range(kills):
             with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as agent:
                 if number % 5 and agent.stderr:  # each fifth is killed while it starts
                     next(line for line in agent.stderr if "first reading" in line)
@@ -92,4 +93,4 @@ def test_fifty_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
     )
     spans = intervals.fetchall()
     assert all(first[1] == second[0] for first, second in pairwise(spans))
-    assert sum(quality == "gap" for _, _, quality in spans) >= KILLS * 4 // 5
+    assert sum(quality == "gap" for _, _, quality in spans) >= kills * 4 // 5
