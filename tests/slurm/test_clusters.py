@@ -259,24 +259,6 @@ def test_the_queue_is_the_same_in_the_same_order(
     assert jobs["failed"] not in entries
 
 
-def test_a_job_that_is_cleaned_up_is_completing_to_both(text: Cluster, other: tuple[str, Cluster], lab: Lab) -> None:
-    """It counts as running still: its CPUs are not free."""
-    _, asked = other
-    job = lab.run(*SUBMIT, "-n2", "--wrap", "trap '' TERM; while :; do sleep 1; done").stdout.strip()
-
-    def states() -> list[list[str]]:
-        at = host.now().utc
-        return [[entry.state for entry in one.queue(at).records if entry.job_id == job] for one in (text, asked)]
-
-    assert wait_until(lambda: states() == [["RUNNING"]] * 2, timeout_s=60), states()
-    time.sleep(2)  # until it has set its trap
-    lab.run("scancel", job)
-    try:
-        assert wait_until(lambda: states() == [["COMPLETING"]] * 2, timeout_s=20), states()
-    finally:
-        lab.run("scancel", "--signal=KILL", "--full", job, check=False)
-
-
 def test_a_span_holds_what_was_there_at_some_time_in_it(
     text: Cluster, other: tuple[str, Cluster], jobs: dict[str, str]
 ) -> None:
@@ -379,3 +361,34 @@ def imported(source: str, lab: Lab, token_file: Path, directory: Path) -> dict[s
     known = [fact for _, fact in ledger.facts.facts(Selection())]
     ledger.close()
     return {fact.job_id: told("slurmrestd", fact) for fact in known if fact.end is not None or fact.start is None}
+
+
+@pytest.mark.parametrize("end", [("scancel",), ("scontrol", "requeue")])
+def test_a_job_that_is_cleaned_up_is_completing_to_both(
+    end: tuple[str, ...], text: Cluster, other: tuple[str, Cluster], lab: Lab
+) -> None:
+    """It counts as running still: its CPUs are not free."""
+    name, asked = other
+    not_told = differing(NOT_TOLD_OF_THE_QUEUE, name)
+    job = lab.run(*SUBMIT, "-n2", "--wrap", "trap '' TERM; while :; do sleep 1; done").stdout.strip()
+
+    def both() -> list[dict[str, Any]]:
+        at = host.now().utc
+        seen = [entry for one in (text, asked) for entry in one.queue(at).records if entry.job_id == job]
+        return [asdict(entry) | not_told for entry in seen]
+
+    def are_both(state: str) -> bool:
+        seen.append(both())
+        return [entry["state"] for entry in seen[-1]] == [state, state]
+
+    seen: list[list[dict[str, Any]]] = []
+    assert wait_until(lambda: are_both("RUNNING"), timeout_s=60), seen[-1]
+    time.sleep(2)  # until it has set its trap
+    lab.run(*end, job)
+    try:
+        assert wait_until(lambda: are_both("COMPLETING"), timeout_s=20), seen
+        mine, his = seen[-1]
+        assert mine == his
+    finally:
+        lab.run("scancel", job)
+        assert wait_until(lambda: not both(), timeout_s=60), both()

@@ -159,6 +159,16 @@ def test_of_a_state_and_its_flags_the_word_is_told_that_squeue_shows(base: str, 
     assert entry.state == "COMPLETING"
 
 
+@given(st.sampled_from([600, 365 * 86400, 2**32 - 1]))
+def test_a_job_that_is_cleaned_up_to_run_again_has_used_nothing(until_end_s: int) -> None:
+    """Its end is the one of its next run, beyond 32 bits where that has no limit."""
+    now_s = int(NOW.timestamp())
+    times = {"start_time": a(now_s - 60), "end_time": a(now_s + until_end_s)}
+    again = WAITING | {"job_state": ["PENDING", "COMPLETING"], **times}
+    answer = entries({"jobs": [again]}, frozenset({"COMPLETING"}), NOW)
+    assert [entry.used for entry in answer.records] == [timedelta(0)]
+
+
 BODIES = {
     "no JSON": b"<html>",
     "no table": b"[1]",

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from vispa_green.clusters._rest.display import number_of, shown_id, waiting_tasks
 from vispa_green.clusters._rest.facts import minutes, read_each
 from vispa_green.clusters._rest.shapes import Json, inside, moment, refused, rows, state, text, whole
 from vispa_green.model import Answer, QueueEntry
 from vispa_green.slurm.hostlist import expand
+from vispa_green.slurm.records import MOST
 from vispa_green.times.slurm_time import LONGEST
 
+LATEST_END_S = 2 * MOST
+"""A time limit without an end is added to a start, too."""
+AHEAD_S = 60
+"""So far the controller's clock may be before ours."""
 _NOTHING = timedelta(0)
 
 
@@ -67,5 +72,11 @@ def _used(record: Json, shown: str, at: datetime) -> timedelta:
         return _NOTHING
     if shown == "SUSPENDED":
         return before
-    end = at if shown == "RUNNING" else moment(record, "end_time") or at
+    end_s = whole(record, "end_time", most=LATEST_END_S)
+    if shown == "RUNNING" or not end_s:
+        end = at
+    elif end_s > at.timestamp() + AHEAD_S:  # it is cleaned up to run again: this end is the next run's
+        return _NOTHING
+    else:
+        end = datetime.fromtimestamp(end_s, UTC)
     return min(max(end - (suspended or start), _NOTHING) + (before if suspended else _NOTHING), LONGEST)
