@@ -23,7 +23,7 @@ from vispa_green.clusters._rest.asking import Door, token_of
 from vispa_green.clusters._rest.display import waiting_tasks
 from vispa_green.clusters._rest.entries import entries
 from vispa_green.clusters._rest.facts import facts
-from vispa_green.clusters._rest.shapes import MARKS, Endless, amount, moment, whole
+from vispa_green.clusters._rest.shapes import FLAGS_SHOWN, MARKS, Endless, amount, moment, state, whole
 from vispa_green.errors import ConfigError, SlurmError
 from vispa_green.model import Answer, JobFact, QueueEntry
 
@@ -133,6 +133,40 @@ def test_of_a_requeued_job_the_last_run_is_told_in_whatever_order() -> None:
 def test_an_old_daemons_exit_codes_are_not_believed() -> None:
     [fact] = facts({"jobs": [JOB]}, 38, {FACT.user: FACT.uid}.get).records
     assert fact.exit_code == ""
+
+
+@given(st.integers(0, 255))
+def test_exit_codes_are_those_of_sacct(code: int) -> None:
+    """Of 200 it says 72, of 128 0."""
+    [fact] = facts_of(damaged(JOB, ("exit_code", "return_code"), a(code))).records
+    assert fact.exit_code == f"{code if code < 128 else code - 128}:0"
+
+
+@pytest.mark.parametrize(("version", "cpus"), [(38, 8), (39, None), (42, None)])
+def test_a_job_without_an_allocation_has_the_cpus_that_the_sacct_of_its_time_shows(
+    version: int, cpus: int | None
+) -> None:
+    never_ran = damaged(JOB, ("tres", "allocated"), [])
+    [fact] = facts({"jobs": [never_ran]}, version, {FACT.user: FACT.uid}.get).records
+    assert fact.cpus == cpus
+
+
+@given(st.sampled_from(["PENDING", "CANCELLED", "COMPLETED"]), st.permutations(["LAUNCH_FAILED", *FLAGS_SHOWN]))
+def test_of_a_state_and_its_flags_the_word_is_told_that_squeue_shows(base: str, flags: list[str]) -> None:
+    assert state({"s": [base, *flags]}, "s") == "COMPLETING"
+    assert state({"s": [base, "LAUNCH_FAILED"]}, "s") == state({"s": [base]}, "s") == state({"s": base}, "s") == base
+    [entry] = entries({"jobs": [WAITING | {"job_state": [base, *flags]}]}, frozenset({"COMPLETING"}), NOW).records
+    assert entry.state == "COMPLETING"
+
+
+@given(st.sampled_from([600, 365 * 86400, 2**32 - 1]))
+def test_a_job_that_is_cleaned_up_to_run_again_has_used_nothing(until_end_s: int) -> None:
+    """Its end is the one of its next run, beyond 32 bits where that has no limit."""
+    now_s = int(NOW.timestamp())
+    times = {"start_time": a(now_s - 60), "end_time": a(now_s + until_end_s)}
+    again = WAITING | {"job_state": ["PENDING", "COMPLETING"], **times}
+    answer = entries({"jobs": [again]}, frozenset({"COMPLETING"}), NOW)
+    assert [entry.used for entry in answer.records] == [timedelta(0)]
 
 
 BODIES = {

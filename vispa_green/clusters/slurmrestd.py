@@ -1,8 +1,9 @@
 """Slurm as slurmrestd tells of it: for hosts without Slurm's commands and without munge.
 
 The newest version of its interface that it offers is asked. What users wrote comes in JSON, so it cannot pass
-for structure; still each value is taken only in a shape that Slurm gives it. Version v0.0.38 (Slurm 22.05) is
-tested against the daemon itself, the shapes of later ones as they were recorded.
+for structure; still each value is taken only in a shape that Slurm gives it. Tested against the daemons
+themselves: v0.0.38 (Slurm 22.05.8) and v0.0.42 (24.11.5) tell what Slurm's commands tell. The exit codes of
+v0.0.38 are not known.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from vispa_green.clusters._rest.asking import Door
 from vispa_green.clusters._rest.entries import entries
@@ -28,6 +30,9 @@ from vispa_green.settings import text as setting
 
 EARLIEST_S = 1_000_000
 """Slurm takes no time before the second 1,000,000 (parse_time.c)."""
+NAMES_COORDINATORS = frozenset({"with_coords", "WithCoordinators"})
+"""What asks for the coordinators of accounts, in v0.0.40 and since v0.0.41. v0.0.38 tells them unasked, and takes
+neither."""
 _OFFERED = re.compile(r"/slurmdb/(v0\.0\.([0-9]{1,4}))/jobs/?")
 
 
@@ -52,11 +57,12 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    """A version of the interface, and where its lists are: later ones end in a slash."""
+    """A version of the interface, where its lists are (later ones end in a slash), and what asks for coordinators."""
 
     number: int
     name: str
     slash: str
+    coordinators: Mapping[str, str]
 
 
 @dataclass(slots=True)
@@ -96,7 +102,8 @@ class RestCluster:
         """Return what accounting says; the names of coordinators were plain texts at first."""
         offer = self._best()
         found: dict[str, frozenset[str]] = {}
-        for account in rows(self.door.get(f"/slurmdb/{offer.name}/accounts{offer.slash}"), "accounts"):
+        answer = self.door.get(f"/slurmdb/{offer.name}/accounts{offer.slash}", offer.coordinators)
+        for account in rows(answer, "accounts"):
             named = rows(account, "coordinators")
             users = {one if isinstance(one, str) else text(one, "name") for one in named} - {""}
             if users and (name := text(account, "name")):
@@ -106,20 +113,26 @@ class RestCluster:
     def _best(self) -> _Offer:
         """Return the newest version that is offered; asked for once, since it changes with the daemon only."""
         if self._offer is None:
-            paths = self.door.get("/openapi").get("paths")
-            offered = [match for path in paths or () if (match := _OFFERED.fullmatch(str(path)))]
-            if not offered:
-                raise SlurmError(
-                    f"slurmrestd at {self.door.url} tells nothing of accounting; start it with its openapi/db plugins"
-                )
-            newest = max(offered, key=lambda match: int(match[2]))
-            self._offer = _Offer(int(newest[2]), newest[1], "/" if newest[0].endswith("/") else "")
+            self._offer = _best_of(self.door.get("/openapi"), self.door.url)
         return self._offer
 
 
 def make(host: Host | None, options: Options) -> Cluster:
     """Return the cluster behind a slurmrestd."""
     return RestCluster(Door(options.url, options.user, options.token_file, options.timeout_s))
+
+
+def _best_of(openapi: Mapping[str, Any], url: str) -> _Offer:
+    """Return the newest version in what slurmrestd says of itself; raise `SlurmError` where there is none."""
+    paths = openapi.get("paths")
+    offered = [match for path in paths or () if (match := _OFFERED.fullmatch(str(path)))]
+    if not offered:
+        raise SlurmError(f"slurmrestd at {url} tells nothing of accounting; start it with its openapi/db plugins")
+    newest = max(offered, key=lambda match: int(match[2]))
+    slash = "/" if newest[0].endswith("/") else ""
+    taken = rows(openapi, "paths", f"/slurmdb/{newest[1]}/accounts{slash}", "get", "parameters")
+    coordinators = {name: "true" for one in taken if (name := text(one, "name")) in NAMES_COORDINATORS}
+    return _Offer(int(newest[2]), newest[1], slash, coordinators)
 
 
 def _seconds(moment: datetime) -> str:

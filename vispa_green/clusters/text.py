@@ -1,4 +1,4 @@
-"""Slurm as its own commands tell of it: ``sacct``, ``squeue`` and ``sacctmgr``, whose text no version has changed."""
+"""Slurm as its own commands tell of it: ``sacct``, ``squeue`` and ``sacctmgr``, whose form no version has changed."""
 
 from __future__ import annotations
 

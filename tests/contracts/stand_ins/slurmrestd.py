@@ -49,10 +49,16 @@ WAITING = {
     "cpus_per_task": a(2), "time_limit": ENDLESS, "submit_time": a(SECOND), "eligible_time": a(SECOND + 2 * 86400),
     "start_time": a(0), "end_time": UNSET, "suspend_time": a(0), "pre_sus_time": a(0), "priority": a(10),
 }  # fmt: skip
-ACCOUNTS = [
-    {"name": "physics", "coordinators": [{"name": "ada", "direct": True}, {"name": "root", "direct": False}]},
-    {"name": "chemistry", "coordinators": []},
-]
+COORDINATORS = [{"name": "ada", "direct": True}, {"name": "root", "direct": False}]
+OFFERED = {
+    **{f"/slurmdb/v0.0.{n}/jobs/": {} for n in (40, 42)},
+    "/slurmdb/v0.0.42/accounts/": {"get": {"parameters": [{"name": "description"}, {"name": "WithCoordinators"}]}},
+}
+
+
+def accounts(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Tell of two accounts; coordinators only where they were asked for."""
+    return [{"name": "physics", "coordinators": told}, {"name": "chemistry", "coordinators": []}]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -63,13 +69,14 @@ class Handler(BaseHTTPRequestHandler):
         asked = {name: values[0] for name, values in parse_qs(place.query).items()}
         since, until = (int(asked.get(word, "uts0").removeprefix("uts")) for word in ("start_time", "end_time"))
         is_within = since <= SECOND + 660 and until > SECOND
+        told = COORDINATORS if asked.get("WithCoordinators") == "true" else []
         answers: dict[str, object] = {
-            "/openapi": {"paths": {f"/slurmdb/v0.0.{n}/jobs/": {} for n in (40, 42)}},
+            "/openapi": {"paths": OFFERED},
             "/slurmdb/v0.0.42/jobs/": {"jobs": [JOB] if is_within else [], "errors": []},
             "/slurmdb/v0.0.42/job/42": {"jobs": [JOB], "errors": []},
             "/slurmdb/v0.0.42/job/999999": {"jobs": [], "errors": [{"error_number": 9003, "error": "Nothing found"}]},
             "/slurm/v0.0.42/jobs/": {"jobs": [WAITING], "errors": []},
-            "/slurmdb/v0.0.42/accounts/": {"accounts": ACCOUNTS, "errors": []},
+            "/slurmdb/v0.0.42/accounts/": {"accounts": accounts(told), "errors": []},
         }
         known = place.path in answers and self.headers["X-SLURM-USER-TOKEN"] == "eyJ.token"
         body = json.dumps(answers[place.path]).encode() if known else b"Authentication failure"

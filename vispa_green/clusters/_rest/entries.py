@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from vispa_green.clusters._rest.display import number_of, shown_id, waiting_tasks
-from vispa_green.clusters._rest.facts import STATE, minutes, read_each
-from vispa_green.clusters._rest.shapes import Json, inside, moment, refused, rows, text, whole, word
+from vispa_green.clusters._rest.facts import minutes, read_each
+from vispa_green.clusters._rest.shapes import Json, inside, moment, refused, rows, state, text, whole
 from vispa_green.model import Answer, QueueEntry
 from vispa_green.slurm.hostlist import expand
+from vispa_green.slurm.records import MOST
 from vispa_green.times.slurm_time import LONGEST
 
+LATEST_END_S = 2 * MOST
+"""A time limit without an end is added to a start, too."""
+AHEAD_S = 60
+"""So far the controller's clock may be before ours."""
 _NOTHING = timedelta(0)
 
 
@@ -20,15 +25,15 @@ def entries(
     """Return the entries in some states, in the order of ``squeue -S -p``; records of another shape are told of."""
 
     def read(record: Json) -> tuple[int, QueueEntry] | None:
-        state = word(record, STATE, "job_state")
-        return (whole(record, "priority") or 0, _entry_of(record, state, at)) if state in states else None
+        shown = state(record, "job_state")
+        return (whole(record, "priority") or 0, _entry_of(record, shown, at)) if shown in states else None
 
     found, faults = read_each(rows(answer, "jobs"), read, source)
     ranked = sorted((one for one in found if one is not None), key=lambda one: -one[0])
     return Answer([entry for _, entry in ranked], faults)
 
 
-def _entry_of(record: Json, state: str, at: datetime) -> QueueEntry:
+def _entry_of(record: Json, shown: str, at: datetime) -> QueueEntry:
     job_id, cpus = number_of(record), whole(record, "cpus")
     if cpus is None:
         raise refused(("cpus",), inside(record, "cpus"))
@@ -39,12 +44,12 @@ def _entry_of(record: Json, state: str, at: datetime) -> QueueEntry:
         job_id=str(job_id),
         display_id=shown_id(job_id, array_id, task, waiting, at_once, het),
         user=text(record, "user_name"),
-        state=state,
+        state=shown,
         reason=text(record, "state_reason"),
         begin=moment(record, "eligible_time"),
         cpus=cpus,
         time_limit=minutes(record, "time_limit"),
-        used=_used(record, state, at),
+        used=_used(record, shown, at),
         uid=whole(record, "user_id"),
         account=text(record, "account"),
         partition=text(record, "partition"),
@@ -59,13 +64,19 @@ def _entry_of(record: Json, state: str, at: datetime) -> QueueEntry:
     )
 
 
-def _used(record: Json, state: str, at: datetime) -> timedelta:
+def _used(record: Json, shown: str, at: datetime) -> timedelta:
     """Return how long a job has run, as ``squeue`` counts it: without the time it was suspended."""
     start, suspended = moment(record, "start_time"), moment(record, "suspend_time")
     before = timedelta(seconds=whole(record, "pre_sus_time") or 0)
-    if state == "PENDING" or start is None or start > at:
+    if shown == "PENDING" or start is None or start > at:
         return _NOTHING
-    if state == "SUSPENDED":
+    if shown == "SUSPENDED":
         return before
-    end = at if state == "RUNNING" else moment(record, "end_time") or at
+    end_s = whole(record, "end_time", most=LATEST_END_S)
+    if shown == "RUNNING" or not end_s:
+        end = at
+    elif end_s > at.timestamp() + AHEAD_S:  # it is cleaned up to run again: this end is the next run's
+        return _NOTHING
+    else:
+        end = datetime.fromtimestamp(end_s, UTC)
     return min(max(end - (suspended or start), _NOTHING) + (before if suspended else _NOTHING), LONGEST)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from vispa_green.clusters._rest.display import number_of, shown_id, waiting_tasks
-from vispa_green.clusters._rest.shapes import Json, amount, inside, moment, refused, rows, text, whole, word
+from vispa_green.clusters._rest.shapes import Json, amount, inside, moment, refused, rows, state, text, whole
 from vispa_green.errors import SlurmError
 from vispa_green.model import Answer, JobFact, JobId
 from vispa_green.printable import printable
@@ -21,8 +21,9 @@ T = TypeVar("T")
 
 TELLS_EXIT_CODES = 39
 """v0.0.38 and older call every exit code 0 (seen on 22.05.8): there the code stays unknown."""
+TELLS_ALLOCATED = 39
+"""Up to v0.0.38, sacct calls allocated what a job without an allocation asked for; since 23.02.5 it says 0."""
 MOST_BYTES = MOST_MIB * 2**20
-STATE = re.compile(r"[A-Z_]{1,40}")
 _STEP = re.compile(r"(?:[0-9]{1,10}\.)?(batch|extern|interactive|TBD|[0-9]{1,10})")
 _FIRST = datetime.min.replace(tzinfo=UTC)
 
@@ -74,14 +75,14 @@ def fact_of(record: Json, version: int, uid_of: Callable[[str], int | None]) -> 
         account=text(record, "account"),
         partition=text(record, "partition"),
         name=text(record, "name"),
-        state=word(record, STATE, "state", "current"),
+        state=state(record, "state", "current"),
         nodes=expand(text(record, "nodes")),
         submit=moment(record, "time", "submission"),
         eligible=moment(record, "time", "eligible"),
         start=moment(record, "time", "start"),
         end=moment(record, "time", "end"),
         time_limit=minutes(record, "time", "limit"),
-        cpus=_tres(record, "allocated", "cpu") or whole(record, "required", "CPUs") or None,  # as sacct's AllocCPUS
+        cpus=_cpus(record, version),
         memory_mib=_tres(record, "requested", "mem"),
         peak_memory_mib=peak_mib(step for one in rows(record, "steps") for step in _memory(one)),
         comment=text(record, "comment", "job"),
@@ -98,6 +99,12 @@ def minutes(record: Json, *names: str) -> timedelta | None:
     found = amount(record, *names)
     limit = timedelta(minutes=found) if isinstance(found, int) else None
     return None if limit is None or limit > LONGEST else limit
+
+
+def _cpus(record: Json, version: int) -> int | None:
+    """Return the CPUs that a job was allocated, as the sacct of that time does."""
+    asked_for = None if version >= TELLS_ALLOCATED else whole(record, "required", "CPUs")
+    return _tres(record, "allocated", "cpu") or asked_for or None
 
 
 def _tres(record: Json, which: str, kind: str) -> int | None:
@@ -124,5 +131,6 @@ def _memory(step: Json) -> tuple[StepMemory, ...]:
 
 
 def _exit_code(record: Json) -> str:
+    """Return it as sacct shows it: a code from 128 on is counted from 0 again."""
     code, signal = whole(record, "exit_code", "return_code"), whole(record, "exit_code", "signal", "id")
-    return f"{code or 0}:{signal or 0}"
+    return f"{(code or 0) % 128}:{signal or 0}"

@@ -1,8 +1,8 @@
 """Values of slurmrestd's JSON, each taken only in a shape that Slurm gives it. Pure.
 
 Up to 22.05 a number is a plain one, ``null`` or one of Slurm's marks where it is not set; later versions write
-``{"set": true, "infinite": false, "number": 5}``. States and exit codes have become lists. Both are understood,
-anything else refuses the record it stands in.
+``{"set": true, "infinite": false, "number": 5}``. A state has become a list. Both are understood, anything
+else refuses the record it stands in.
 """
 
 from __future__ import annotations
@@ -21,6 +21,12 @@ from vispa_green.slurm.records import MOST
 Json = Mapping[str, Any]
 MARKS = frozenset({2**16 - 2, 2**16 - 1, 2**32 - 2, 2**32 - 1, 2**64 - 2, 2**64 - 1})
 """What Slurm keeps in fields of 16, 32 and 64 bits that are not set, or without an end."""
+FLAGS_SHOWN = (
+    "COMPLETING", "CONFIGURING", "RESIZING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "STOPPED",
+    "REVOKED", "RESV_DEL_HOLD", "SIGNALING", "STAGE_OUT",
+)  # fmt: skip
+"""The flags that Slurm's commands show in place of a state, the first that is set (job_state_string)."""
+_STATE = re.compile(r"[A-Z_]{1,40}")
 
 
 class Endless(Enum):
@@ -89,13 +95,17 @@ def text(value: Json, *names: str) -> str:
     return "" if found == "(null)" else found
 
 
-def word(value: Json, pattern: re.Pattern[str], *names: str) -> str:
-    """Return a text of a form, or the first of a list of such; refuse any other."""
+def state(value: Json, *names: str) -> str:
+    """Return a state as Slurm's commands call it; refuse what is none.
+
+    Where it is a list, it holds what a job does by itself, then flags; the commands show one of these words.
+    """
     found = inside(value, *names)
-    first = found[0] if isinstance(found, list) and found else found
-    if not isinstance(first, str) or not pattern.fullmatch(first):
+    words = found if isinstance(found, list) else [found]
+    if not words or not all(isinstance(one, str) and _STATE.fullmatch(one) for one in words):
         raise refused(names, found)
-    return first
+    shown: str = next((flag for flag in FLAGS_SHOWN if flag in words), words[0])
+    return shown
 
 
 def rows(value: Json, *names: str) -> list[Any]:
