@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup torch demo test test-full deb bench lint clean
+.PHONY: help setup torch demo test test-full deb rpm bench lint clean
 
 export PYTHONPATH := deploy
 python := .venv/bin/python
@@ -32,6 +32,9 @@ test-full: setup torch  ## every test
 
 deb: setup  ## a Debian package with all it needs, into dist/
 	@deploy/deb/build.sh
+
+rpm: setup  ## the same for Enterprise Linux and its like; needs rpmbuild (deploy/setup.sh full)
+	@deploy/rpm/build.sh
 
 bench: setup  ## the benchmarks, one at a time, with their numbers
 	@$(python) -m pytest tests/benchmarks -s
