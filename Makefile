@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup torch demo test test-full test-debian-13 deb bench lint clean
+.PHONY: help setup torch demo test test-full test-debian-13 deb rpm bench lint clean
 
 export PYTHONPATH := deploy
 python := .venv/bin/python
@@ -37,6 +37,9 @@ test-debian-13: setup  ## the tests on a real Slurm, on that of Debian 13 (as ro
 
 deb: setup  ## a Debian package with all it needs, into dist/
 	@deploy/deb/build.sh
+
+rpm: setup  ## the same for Enterprise Linux and its like; needs rpmbuild (deploy/setup.sh full)
+	@deploy/rpm/build.sh
 
 bench: setup  ## the benchmarks, one at a time, with their numbers
 	@$(python) -m pytest tests/benchmarks -s

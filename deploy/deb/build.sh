@@ -14,7 +14,13 @@ root=$work/root
 
 "$here/../packages/tree.sh" "$root"
 install -d "$root/DEBIAN"
-install -m 755 "$here/postinst" "$here/prerm" "$here/postrm" "$root/DEBIAN/"
+script() { # NAME ARGUMENT: a script of the package, which does something when dpkg calls it with ARGUMENT
+  printf '#!/bin/sh\nset -e\n[ "$1" = %s ] || exit 0\n' "$2" | cat - "$here/../packages/$1.sh"
+}
+script installed configure >"$root/DEBIAN/postinst"
+script removing remove >"$root/DEBIAN/prerm"
+cp "$here/postrm" "$root/DEBIAN/"
+chmod 755 "$root/DEBIAN/"{postinst,prerm,postrm}
 echo /etc/vispa-green/config.toml >"$root/DEBIAN/conffiles"
 cat >"$root/DEBIAN/control" <<CONTROL
 Package: vispa-green

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lab.processes import LabError, wait_until
 
-PACKAGES = ("ansible-core", "ca-certificates", "python3", "python3-apt", "systemd-sysv", "util-linux")
+PACKAGES = ("ansible-core", "ca-certificates", "munge", "python3", "python3-apt", "systemd-sysv", "util-linux")
 RELEASE, MIRROR = "bookworm", "http://deb.debian.org/debian"
 TOOLS = ("debootstrap", "systemd-nspawn", "nsenter", "unshare")
 BOOT_S = 60.0
@@ -89,9 +89,10 @@ class Machine:
         return done.stdout
 
     @contextmanager
-    def booted(self) -> Iterator[None]:
-        """Have the machine's own systemd run."""
-        command = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network", "--console=pipe"]
+    def booted(self, beside: Machine | None = None) -> Iterator[None]:
+        """Have the machine's own systemd run; on the network of the machine ``beside``, whose loopback both have."""
+        network = f"--network-namespace-path={beside.network}" if beside else "--private-network"
+        command = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", network, "--console=pipe"]
         with (self.root.parent / f"{self.root.name}.console").open("wb") as console:
             nspawn = subprocess.Popen(
                 [*command, f"--directory={self.root}", "/lib/systemd/systemd"],
@@ -103,6 +104,11 @@ class Machine:
             yield
         finally:
             self._stop(nspawn)
+
+    @property
+    def network(self) -> Path:
+        """The network namespace of a machine that runs."""
+        return Path(f"/proc/{self._init}/ns/net")
 
     def _is_up(self) -> bool:
         return self.call("systemctl", "is-system-running").stdout.strip() in {"running", "degraded"}

@@ -37,25 +37,48 @@ def copied(place: Path, version: str) -> Path:
 
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The package of version 0.1.1, and that of 0.1.2."""
+    """The package of version 0.1.1, and that of 0.1.2, whose ledger has one table more."""
     place = tmp_path_factory.mktemp("versions")
-    return build(copied(place / "old", "0.1.1")), build(copied(place / "new", "0.1.2"))
+    old, new = copied(place / "old", "0.1.1"), copied(place / "new", "0.1.2")
+    steps = sorted((new / "vispa_green/ledgers/_sqlite/migrations").glob("*.sql"))
+    next_step = steps[-1].with_name(f"{len(steps) + 1:04d}_next.sql")
+    next_step.write_text("CREATE TABLE of_the_next_version (word TEXT NOT NULL);\n")
+    return build(old), build(new)
 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
     """A Debian that runs, with nothing of ours."""
-    if reason := missing():
-        pytest.skip(reason)
-    made = Machine(tmp_path / "machine", debian(CHECKOUT / ".cache"))
+    made = prepared(tmp_path / "machine")
     with made.booted():
         yield made
     shutil.rmtree(made.root)
 
 
 @pytest.fixture
+def machine_beside(tmp_path: Path, machine: Machine) -> Iterator[Machine]:
+    """A second one, on the network of the first, with the same key of munge."""
+    made = prepared(tmp_path / "beside")
+    with made.booted(beside=machine):
+        yield made
+    shutil.rmtree(made.root)
+
+
+def prepared(root: Path) -> Machine:
+    """Unpack a Debian, or skip where none can run."""
+    if reason := missing():
+        pytest.skip(reason)
+    return Machine(root, debian(CHECKOUT / ".cache"))
+
+
+@pytest.fixture
 def tree(machine: Machine) -> HostTree:
-    """Hardware for the machine below its /srv/host: counters that are root's, and a job."""
+    """Hardware for the machine."""
+    return with_hardware(machine)
+
+
+def with_hardware(machine: Machine) -> HostTree:
+    """Put hardware below the machine's /srv/host: counters that are root's, and a job."""
     made = HostTree(machine.root / "srv/host", packages=1)
     made.start_job(7, uid=1000, cpus="0-1")
     made.set_process(4711, {"SLURM_JOB_ID": "7"}, job_id=7, uid=1000)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-CONFIG = """
+HOST = """
 [host]
 name = "n1"
 sysfs_root = "/srv/host/sys"
 procfs_root = "/srv/host/proc"
 cgroup_root = "/srv/host/cgroup"
+[slurm]
+enabled = false
+[grid]
+providers = []
+"""
+
+CONFIG = f"""
 [agent]
 interval_s = 0.5
 deliver_s = 0.5
@@ -16,8 +23,4 @@ spool_dir = "/var/spool/vispa-green"
 url = "sqlite:////var/lib/vispa-green/ledger.sqlite"
 [access]
 admins = ["vispa-green"]
-[slurm]
-enabled = false
-[grid]
-providers = []
-"""
+{HOST}"""

@@ -1,6 +1,4 @@
-#!/bin/sh
-set -e
-[ "$1" = configure ] || exit 0
+# What both packages do when they are installed or upgraded.
 systemd-sysusers vispa-green.conf
 systemd-tmpfiles --create vispa-green.conf
 if [ -d /run/systemd/system ]; then
