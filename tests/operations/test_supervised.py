@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from lab.hosttree import HostTree
 
+from tests.contracts.real_server import answers, configuration
 from vispa_green.systemd import Pulse, Supervisor
 
 PROGRAM = Path(sys.executable).with_name("vispa-green")
@@ -82,6 +83,31 @@ def test_an_agent_that_hangs_falls_silent(config: Path, tmp_path: Path) -> None:
                     heard(line)
         finally:
             agent.kill()
+
+
+def test_a_server_is_ready_when_it_listens_and_not_before(tmp_path: Path) -> None:
+    address, file = str(tmp_path / "notify"), tmp_path / "server.toml"
+    with socket.create_server(("127.0.0.1", 0)) as taken, listening(address) as line:
+        port = taken.getsockname()[1]
+        file.write_text(configuration(tmp_path, port, server='credentials = ["peer"]'))
+        command = [str(PROGRAM), "server", "--config", str(file)]
+        environment = {**os.environ, "NOTIFY_SOCKET": address}
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as server:
+            try:
+                assert server.wait(PATIENCE_S) != 0
+                line.setblocking(False)
+                with pytest.raises(BlockingIOError):
+                    heard(line)
+            finally:
+                server.kill()
+        taken.close()
+        line.settimeout(PATIENCE_S)
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as server:
+            try:
+                assert heard(line)["READY"] == "1"
+                assert answers(port)
+            finally:
+                server.terminate()
 
 
 @pytest.mark.parametrize("silence_us", [0, 40_000_000])
