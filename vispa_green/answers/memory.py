@@ -14,7 +14,7 @@ from vispa_green.model import JobAccount, JobFact, JobId
 from vispa_green.session import Session
 from vispa_green.sizing.alike import Family, cpu_run, families, family_of, memory_run, runs_of, time_run
 from vispa_green.sizing.replay import Advisor, AsAsked, ByRule, OfRecent, Record, most_and_a_fifth, p95, replay
-from vispa_green.sizing.rule import CPUS, EXPIRY, MEMORY, TIME, Advice, Rule, Run, advised
+from vispa_green.sizing.rule import CPUS, EXPIRY, MEMORY, TIME, Advice, Rule, Run, for_the_next
 
 BASELINES: Mapping[str, Callable[[], Advisor]] = {
     "as asked": AsAsked,
@@ -134,9 +134,8 @@ def _is_chosen(choice: JobChoice, family: Family, facts: Iterable[JobFact]) -> b
 
 def _sizing(session: Session, facts: list[JobFact], read: Read, rule: Rule) -> Sizing:
     runs = runs_of(facts, read)
-    last = max(runs, key=lambda run: run.submitted, default=None)
-    asked, cpus = (None, 1) if last is None else (last.asked, last.cpus)
-    return Sizing(advised(runs, rule, asked, cpus, session.now.utc), asked, replay(runs, ByRule(rule)))
+    asked, advice = for_the_next(runs, rule, session.now.utc)
+    return Sizing(advice, asked, replay(runs, ByRule(rule)))
 
 
 def _compared(facts: Iterable[list[JobFact]], read: Read) -> dict[str, Record]:

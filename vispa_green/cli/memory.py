@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from vispa_green.cli._selection import choose
 from vispa_green.printable import printable
 from vispa_green.session import open_session
 from vispa_green.sizing.replay import Record
-from vispa_green.sizing.words import length_text, memory_words, size_text, time_word
+from vispa_green.sizing.words import memory_words, size_text, time_word
 from vispa_green.times.local_zone import local_zone
+from vispa_green.units import duration_text
 
 
 @click.command("memory")
@@ -72,7 +74,7 @@ def _lines(answer: SizingAnswer) -> Iterator[str]:
         name = f"{printable(one.family.name)}{'[]' if one.family.is_array else ''}"
         yield _line(name, one.memory, size_text, _memory_said(one))
         if one.time.advice.amount is not None:
-            yield _line("", one.time, length_text, time_word(one.time.advice.amount))
+            yield _line("", one.time, _length_text, time_word(one.time.advice.amount))
         if one.cpus.advice.amount is not None:
             yield _line("", one.cpus, _cpus_text, f"{one.cpus.advice.amount} CPUs would have done")
     for name, record in answer.records.items():
@@ -91,6 +93,10 @@ def _memory_said(one: FamilySizing) -> str:
     if advice.amount is None:
         return f"as it is: {advice.ground.value}"
     return f"{' or '.join(memory_words(advice.amount, one.last))} ({advice.ground.value})"
+
+
+def _length_text(seconds: float | None) -> str:
+    return duration_text(None if seconds is None else timedelta(seconds=round(seconds)))
 
 
 def _cpus_text(cpus: float | None) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -159,6 +159,8 @@ class Past:
         if len(self._known) >= LEAST_RUNS and not run.was_cut and needed > self._with_margin(before):
             self._surprises.append(run.ended)
         self._jumps.append((run.ended, self._taken_in, needed / before))
+        while self._taken_in - self._jumps[0][1] > RUNS_AFTER_JUMP:
+            self._jumps.popleft()
 
     def _with_margin(self, most: float) -> int:
         """Return the amount with its margin; what jumped twice is taken to jump so again."""
@@ -237,3 +239,10 @@ def advised(runs: Iterable[Run], rule: Rule, asked: float | None, cpus: int, at:
     for run in sorted((run for run in runs if run.ended <= at), key=lambda run: run.ended):
         past.add(run)
     return past.advice(asked, cpus, at)
+
+
+def for_the_next(runs: Sequence[Run], rule: Rule, at: datetime) -> tuple[float | None, Advice]:
+    """Return what the run submitted last asked for, and what one that is asked for so should."""
+    last = max(runs, key=lambda run: run.submitted, default=None)
+    asked, cpus = (None, 1) if last is None else (last.asked, last.cpus)
+    return asked, advised(runs, rule, asked, cpus, at)

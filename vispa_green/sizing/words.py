@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from datetime import timedelta
 
 from vispa_green.model import JobFact
 
@@ -34,12 +33,3 @@ def size_text(mib: float | None) -> str:
     if mib is None:
         return "–"
     return f"{mib:.0f} MiB" if mib < 1024 else f"{mib / 1024:.1f} GiB"
-
-
-def length_text(seconds: float | None) -> str:
-    """Return e.g. ``1-02:03:04``; a dash for what is unknown."""
-    return (
-        "–"
-        if seconds is None
-        else str(timedelta(seconds=round(seconds))).replace(" days, ", "-").replace(" day, ", "-")
-    )
