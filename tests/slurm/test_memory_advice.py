@@ -99,7 +99,7 @@ def test_resubmitted_as_advised_none_is_killed(site: Site) -> None:
         assert (found["ground"], found["runs"]) == ("less", LEAST_RUNS), (name, found)
         assert found["advised_mib"] < 1500
         for option in found["options"]:
-            assert site.ended("-J", name, option, *words) == {"COMPLETED"}, option
+            assert site.ended("-J", name, *option.split(), *words) == {"COMPLETED"}, option
         assert f"--mem={found['advised_mib']}M" in found["options"]
 
 

@@ -6,15 +6,17 @@ Each is submitted one after the other or ten at a time; what is held in MiB:
 * growing: 1000 × 1.004^n and 3 % noise, as a data set that grows by a half each hundred runs
 * bimodal: 800 or, in one of five, 3200, each with 5 % noise
 * heavy-tailed: 500 × Pareto (exponent 2.5), at most 16 times that
-* OOM-censored: as bimodal, but asked with 2 GiB: the large ones are killed, and what they needed is not known
+* OOM-censored: as bimodal, but asked with 2 GiB: the large ones are killed
 
-Asked is 16 GiB but in the last, where it is 2 GiB until a run was killed, and 4 GiB in the next after that.
+Asked is 16 GiB but in the last, where it is 2 GiB until a run was killed, and 4 GiB in the next after that. How a
+killed run would have gone on is told to who judges, not to the rule.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from vispa_green.sizing.rule import Run
@@ -38,8 +40,8 @@ LAWS: Mapping[str, Law] = {
 }
 
 
-def family(kind: str, runs: int, seed: int) -> list[Run]:
-    """Return the runs of one family, in order of submission."""
+def family(kind: str, runs: int, seed: int, *, is_told: bool = False) -> list[Run]:
+    """Return the runs of one family, in order of submission; if told, with what killed ones would have held."""
     chance = random.Random(f"{kind} {seed}")
     at_once = chance.choice((1, 10))
     made: list[Run] = []
@@ -48,9 +50,8 @@ def family(kind: str, runs: int, seed: int) -> list[Run]:
         submitted = BEGIN + 3 * HOUR * (number // at_once)
         held = float(round(LAWS[kind](chance, number)))
         was_cut = held > asked
-        made.append(
-            Run(submitted, submitted + 2 * HOUR, asked, None if was_cut else held, was_cut=was_cut, hours=2.0)
-        )
+        run = Run(submitted, submitted + 2 * HOUR, asked, held, hours=2.0)
+        made.append(replace(run, used=None, was_cut=True) if was_cut and not is_told else run)
         if kind == "OOM-censored":
             asked = 4096.0 if was_cut else 2048.0
     return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vispa_green.gsbatch.argv import parse
-from vispa_green.gsbatch.memory import asked_mib, default_mib, job_name, own_memory
+from vispa_green.gsbatch.memory import asked_mib, default_mib, is_on_one_node, job_name, own_memory
 from vispa_green.gsbatch.script import read_head
 
 SITE = "DefMemPerCPU            = 1000\nMaxMemPerNode           = UNLIMITED\n"
@@ -45,6 +45,23 @@ def test_the_users_own_word_is_found_wherever_it_stands(
     words: list[str], head: bytes, variables: dict[str, str], own: tuple[str, str]
 ) -> None:
     assert own_memory(parse([*words, "job.sh"]), read_head(head), variables) == own
+
+
+@pytest.mark.parametrize(
+    ("words", "head", "is_one"),
+    [
+        (["-c8"], b"", True),
+        (["-N1", "-n8"], b"", True),
+        (["-n8"], b"", False),
+        (["-N2"], b"#SBATCH -N1\n", False),
+        (["-N1-4"], b"", False),
+        ([], b"#SBATCH --ntasks-per-node=4\n", False),
+    ],
+)
+def test_by_cpus_memory_is_advised_only_where_all_are_on_one_node(
+    words: list[str], head: bytes, is_one: bool
+) -> None:
+    assert is_on_one_node(parse([*words, "job.sh"]), read_head(head)) is is_one
 
 
 def test_what_is_asked_for_is_told_on_a_node() -> None:

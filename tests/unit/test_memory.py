@@ -42,7 +42,7 @@ def test_jobs_that_differ_in_digits_are_one_line_with_what_to_ask_for(story: Sto
     (one,) = told(story)
     assert (one["name"], one["memory"]["runs"], one["memory"]["ground"]) == ("train_#", 40, "less")
     assert one["memory"]["advised_mib"] == 2000 * 1.1 + 200, "steady: a tenth in reserve"
-    assert one["memory"]["options"] == ["--mem=2400M", "--mem-per-cpu=600M"]
+    assert one["memory"]["options"] == ["--mem=2400M", "--nodes=1 --mem-per-cpu=600M"]
     assert one["memory"]["record"] == {
         "runs": 40,
         "advised": 24,

@@ -116,7 +116,7 @@ def need(asked: int, held: int, **changes: object) -> MemoryNeed:
 def test_memory_that_nobody_used_is_named_with_a_margin() -> None:
     said = advice(0.1, 60, 60, [JOB], [need(65536, 3072), need(8192, 3072)])
     assert "Job 7 reserved 64.0 GiB of memory; 20 jobs like it held at most 3.0 GiB" in said
-    assert "`--mem=3892M` or `--mem-per-cpu=244M`" in said
+    assert "`--mem=3892M` or `--nodes=1 --mem-per-cpu=244M`" in said
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from vispa_green.errors import SlurmError, UsageError
 from vispa_green.gsbatch.size import job_cpus
 from vispa_green.session import open_session
 from vispa_green.sizing.alike import family_of, runs_of
+from vispa_green.sizing.replay import ByRule, replay
 from vispa_green.sizing.rule import MEMORY, Advice, Ground, advised
 from vispa_green.sizing.words import per_cpu_word, size_text
 from vispa_green.slurm.commands import run
@@ -52,13 +53,17 @@ def added_memory(
     if wanted is None:
         say(f"memory: {said(found)}; nothing is advised: {found.ground.value}")
         return ()
+    record = replay(runs, ByRule(MEMORY))
+    failed = f"; this rule would have failed {record.failed} of {record.advised} of them" if record.advised else ""
     is_heterogeneous = len(line.components) > 1 or len(head.components) > 1
     if option or mode != "auto" or is_heterogeneous:
-        word = per_cpu_word(wanted, cpus) if option == "mem-per-cpu" else f"--mem={wanted}M"
+        by_cpu = option == "mem-per-cpu" and is_on_one_node(line, head)
+        word = per_cpu_word(wanted, cpus) if by_cpu else f"--mem={wanted}M"
         verb = "is advised" if found.ground is Ground.MORE else "would do"
-        say(f"memory: {said(found)}; {word} {verb}" + (f" (you ask for --{option}={text})" if option else ""))
+        own = f" (you ask for --{option}={text})" if option else ""
+        say(f"memory: {said(found)}; {word} {verb}{own}{failed}")
         return ()
-    say(f"memory: {said(found)}; asking for --mem={wanted}M")
+    say(f"memory: {said(found)}; asking for --mem={wanted}M{failed}")
     return (f"--mem={wanted}M",)
 
 
@@ -93,6 +98,13 @@ def own_memory(line: CommandLine, head: Head, environment: Mapping[str, str]) ->
         if values := head.values(option):
             return option, values[0]
     return "", ""
+
+
+def is_on_one_node(line: CommandLine, head: Head) -> bool:
+    """Say whether Slurm cannot lay the job out over several nodes."""
+    if nodes := line.values("nodes") or head.values("nodes"):
+        return nodes == ["1"]
+    return not any(part.has(name) for part in (line, head) for name in ("ntasks", "ntasks-per-node"))
 
 
 def asked_mib(option: str, text: str, cpus: int) -> float | None:

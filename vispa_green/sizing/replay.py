@@ -62,14 +62,19 @@ class Record:
         return self.asked / self.used if self.used else None
 
 
-def replay(runs: Sequence[Run], advisor: Advisor) -> Record:
-    """Return how an advisor would have done on the runs of one family."""
+def replay(runs: Sequence[Run], advisor: Advisor, truth: Sequence[Run] | None = None) -> Record:
+    """Return how an advisor would have done on the runs of one family.
+
+    ``truth`` are the same runs with what they would have used uncut, where that is known, as of drawn ones: the
+    advisor learns of ``runs``, and is judged by those.
+    """
     over: list[tuple[datetime, int, Run]] = []
     record = Record()
-    for number, run in enumerate(sorted(runs, key=lambda run: run.submitted)):
+    pairs = sorted(zip(runs, truth or runs, strict=True), key=lambda pair: pair[0].submitted)
+    for number, (run, judge) in enumerate(pairs):
         while over and over[0][0] <= run.submitted:
             advisor.add(heapq.heappop(over)[2])
-        record += _fate(run, advisor.wanted(run))
+        record += _fate(judge, advisor.wanted(run))
         heapq.heappush(over, (run.ended, number, run))
     return record
 

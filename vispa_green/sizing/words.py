@@ -10,11 +10,13 @@ from vispa_green.model import JobFact
 def memory_words(amount_mib: int, fact: JobFact) -> tuple[str, ...]:
     """Return the options that ask for so much on each node: those of which one is what the job was asked with.
 
-    Slurm does not keep which it was. Of a job on several nodes it is not known how its CPUs lie, so it is ``--mem``.
+    Slurm does not keep which it was. By CPUs it holds on one node only: on several, what needs the memory may be
+    where few of the CPUs are.
     """
     if len(fact.nodes) > 1 or not fact.cpus:
         return (f"--mem={amount_mib}M",)
-    return f"--mem={amount_mib}M", per_cpu_word(amount_mib, fact.cpus)
+    one_node = "--nodes=1 " if fact.cpus > 1 else ""
+    return f"--mem={amount_mib}M", f"{one_node}{per_cpu_word(amount_mib, fact.cpus)}"
 
 
 def per_cpu_word(amount_mib: int, cpus: int) -> str:
