@@ -157,12 +157,16 @@ class ProjectsSection:
 
 @dataclass(frozen=True, slots=True)
 class SlurmSection:
-    """How Slurm's own commands are used, and from where an importer has its facts, each ``sync_s``."""
+    """How Slurm's own commands are used, and from where an importer has its facts, each ``sync_s``.
+
+    ``memory_sampled_s`` is the site's ``JobAcctGatherFrequency``: what is shorter held more than was seen, perhaps.
+    """
 
     enabled: bool = flag(default=True)
     timeout_s: float = number(10.0, above=0)
     source: str = text("text")
     sync_s: float = number(60.0, at_least=5, at_most=3600)
+    memory_sampled_s: float = number(30.0, at_least=0, at_most=3600)
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ def test_the_first_look_sees_every_place_with_a_say(tmp_path: Path) -> None:
     assert not is_ours(words, environment)
     assert not is_ours(words, {}), "a site without a configuration"
     assert is_ours([], environment), "a script on stdin"
-    for variable in ("FINISH_BY", "MAX_DELAY", "PROJECT", "OFF", "DRY_RUN"):
+    for variable in ("FINISH_BY", "MAX_DELAY", "MEMORY", "PROJECT", "OFF", "DRY_RUN"):
         assert is_ours(words, environment | {f"VISPA_GREEN_{variable}": "1"})
     assert is_ours(words, {"VISPA_GREEN_CONFIG": str(tmp_path / "gone")})
     config.write_text("[green]\ndefault_max_delay = '6h'\n")
@@ -148,6 +148,12 @@ def test_a_project_is_no_wish_for_a_later_start() -> None:
     for ours in (parse(["--green-project=a=0.7,b=0.3"]).ours, read_head(b"#GREEN project=a=0.7,b=0.3\n").ours):
         assert (ours.project, wishes(ours)) == ("a=0.7,b=0.3", NOTHING)
     assert parse(["--green-project", "x", "job.sh"]).arguments == ("job.sh",)
+
+
+def test_memory_is_no_wish_for_a_later_start() -> None:
+    for ours in (parse(["--green-memory=auto"]).ours, read_head(b"#GREEN memory=auto\n").ours):
+        assert (ours.memory, wishes(ours)) == ("auto", NOTHING)
+    assert parse(["--green-memory", "show", "job.sh"]).arguments == ("job.sh",)
 
 
 def test_sbatch_lines_are_read_as_sbatch_reads_them() -> None:

@@ -21,17 +21,20 @@ from hypothesis import strategies as st
 from lab.mailsink import MailSink
 from lab.story import Story
 
-from vispa_green.energy.advice import advice
+from vispa_green.energy.advice import MemoryNeed, advice
 from vispa_green.energy.jobs import JobEnergy
 from vispa_green.energy.parts import EnergyParts, GridFigures
 from vispa_green.energy.weekly import Week, WeekRecord, weekly_report
 from vispa_green.errors import UsageError
 from vispa_green.model import Component, Dimension, EnergySum, JobFact, JobKey, Quality, Quantity, Total
 from vispa_green.reports.render import render_weekly
+from vispa_green.sizing.alike import memory_run
+from vispa_green.sizing.rule import MEMORY, for_the_next
 from vispa_green.units import UJ_PER_WH
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ME = pwd.getpwuid(os.getuid()).pw_name
+HOUR = timedelta(hours=1)
 MONDAY = datetime(2026, 11, 9, tzinfo=BERLIN)
 JOB = JobEnergy(
     key=JobKey("lab", "7", None), display_id="7", user="ada", account="", partition="", project="", wckey="", qos="",
@@ -41,7 +44,6 @@ JOB = JobEnergy(
     parts=EnergyParts(cpu_uj=9, idle_uj=1), grid=GridFigures(1.0, 1.0, 60.0), quality=Quality.MEASURED,
     coverage=1.0, charged=(),
 )  # fmt: skip
-WASTEFUL = replace(JOB, memory_mib=65536, peak_memory_mib=3072)
 
 
 def test_a_week_is_cut_in_its_zone_also_when_clocks_change() -> None:
@@ -99,26 +101,41 @@ def test_browner_than_the_grid_means_to_wait_for_green_hours(mine: float, grid: 
     assert "gsbatch --green-max-delay=12h job.sh" in advice(0.1, mine, grid, [JOB])
 
 
+def need(asked: int, held: int, **changes: object) -> MemoryNeed:
+    """What twenty like jobs needed, of which each held as much."""
+    plain = JobFact(
+        "7", "7", "ada", "", "main", "fit", "COMPLETED", ("n1",), MONDAY, MONDAY, MONDAY,
+        MONDAY + timedelta(hours=1), None, 16, memory_mib=asked, peak_memory_mib=held,
+    )  # fmt: skip
+    last = replace(plain, **changes)  # type: ignore[arg-type]
+    run = memory_run(last, timedelta(seconds=30))
+    assert run is not None
+    return MemoryNeed(last, *for_the_next([run] * 20, MEMORY, MONDAY + timedelta(days=7)))
+
+
 def test_memory_that_nobody_used_is_named_with_a_margin() -> None:
-    said = advice(0.1, 60, 60, [WASTEFUL])
-    assert "reserved 64 GiB of memory and used 3.0" in said
-    assert "--mem=4G" in said
+    said = advice(0.1, 60, 60, [JOB], [need(65536, 3072), need(8192, 3072)])
+    assert "Job 7 reserved 64.0 GiB of memory; 20 jobs like it held at most 3.0 GiB" in said
+    assert "`--mem=3892M` or `--nodes=1 --mem-per-cpu=244M`" in said
 
 
 @pytest.mark.parametrize(
     "doubt",
-    [{"peak_memory_mib": None}, {"nodes": ("n1", "n2")}, {"state": "OUT_OF_MEMORY"}, {"state": "CANCELLED"}],
-    ids=["not of all tasks", "not of each node", "killed", "not to the end"],
+    [{"peak_memory_mib": None}, {"state": "OUT_OF_MEMORY"}, {"state": "CANCELLED"}, {"memory_mib": 7000}],
+    ids=["not of all tasks", "killed", "not to the end", "not worth a sentence"],
 )
 def test_less_memory_is_never_advised_where_that_could_end_a_job(doubt: dict[str, object]) -> None:
-    assert "--mem" not in advice(0.1, 60, 60, [replace(WASTEFUL, **doubt)])  # type: ignore[arg-type]
+    assert "--mem" not in advice(0.1, 60, 60, [JOB], [need(65536, 3072, **doubt)])
 
 
-@given(st.integers(1, 10**7), st.integers(1, 10**7))
-def test_memory_that_is_advised_is_more_than_was_ever_held_and_less_than_was_asked(asked: int, peak: int) -> None:
-    said = advice(0.1, 60, 60, [replace(JOB, memory_mib=asked, peak_memory_mib=peak)])
-    if found := re.search(r"--mem=(\d+)G", said):
-        assert 1.1 * peak < 1024 * int(found[1]) < asked
+@given(st.integers(1, 10**7), st.integers(1, 10**7), st.integers(1, 4))
+def test_memory_that_is_advised_is_more_than_was_ever_held_and_less_than_was_asked(
+    asked: int, peak: int, nodes: int
+) -> None:
+    """Of a job on several nodes it is not known on which it held that, so each is given as much."""
+    said = advice(0.1, 60, 60, [JOB], [need(asked, peak, nodes=tuple(f"n{i}" for i in range(nodes)))])
+    if found := re.search(r"--mem=(\d+)M", said):
+        assert 1.1 * peak < int(found[1]) < asked / nodes
 
 
 def test_a_good_week_is_thanked_for() -> None:
@@ -174,6 +191,20 @@ def test_the_text_says_it_in_words(told: Story) -> None:
     assert "1 job rests on a power model, not on energy counters." in text
     assert "Sun 15    30.0 Wh" in text
     assert "<b>fit & co</b>" in text
+
+
+def test_the_mail_advises_memory_by_the_runs_of_ninety_days(told: Story) -> None:
+    """Those of the week before count, and a job of the week is told of."""
+    begin = MONDAY - timedelta(days=7)
+    like = [
+        JobFact(
+            job, job, ME, "", "main", f"sim{job}", "COMPLETED", ("n1",), begin + n * HOUR, begin + n * HOUR,
+            begin + n * HOUR, begin + n * HOUR + HOUR, None, 4, memory_mib=65536, peak_memory_mib=8000,
+        )
+        for n, job in [*((n, str(100 + n)) for n in range(20)), (7 * 24 + 6 * 24 + 23, "3")]
+    ]  # fmt: skip
+    told.facts(*like)
+    assert "Job 3 reserved 64.0 GiB of memory; 21 jobs like it held at most 7.8 GiB" in weekly(told)
 
 
 def test_the_mail_that_arrives_is_complete(told: Story) -> None:

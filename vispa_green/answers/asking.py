@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from vispa_green.access import Principal, Role, narrowed
@@ -10,7 +11,7 @@ from vispa_green.config import Config
 from vispa_green.errors import SlurmError
 from vispa_green.host import user_name
 from vispa_green.ledgers import decides_itself
-from vispa_green.model import Selection
+from vispa_green.model import Selection, Visibility
 from vispa_green.session import Session
 
 
@@ -42,6 +43,14 @@ def for_asker(session: Session, selection: Selection) -> Selection:
     if selection.users == (principal.user,):  # nothing of others is asked for, so Slurm need not be
         return narrowed(selection, principal)
     return narrowed(selection, as_slurm_sees(session.config, principal))
+
+
+def own_or_kept(session: Session, selection: Selection) -> Selection:
+    """Return the selection as far as the asker has a say in the jobs: his own; who keeps the ledger, in all."""
+    somebody = who_asks(session)
+    if Role.ADMIN in somebody.roles:
+        return selection
+    return replace(selection, visible=Visibility(somebody.user, somebody.uid, somebody.accounts))
 
 
 def as_slurm_sees(config: Config, principal: Principal) -> Principal:

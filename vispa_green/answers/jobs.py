@@ -108,7 +108,7 @@ def jobs(session: Session, choice: JobChoice) -> JobAnswer:
         accounts = ledger.energy.jobs(selection, whole=whole)
         credible, strange = _credible(said.facts, accounts)
         warnings += () if doubts else strange
-        accounts = _overlaid(session, accounts, replace(said, facts=credible), choice, selection)
+        accounts = overlaid(session, accounts, replace(said, facts=credible), choice, selection)
         accounts, missing = with_grid(session, ledger, selection, accounts, whole=whole)
         spans = _spans(ledger, accounts) if choice.as_of is None else {}
     finally:
@@ -181,7 +181,7 @@ def _credible(
     return tuple(answer.records), answer.faults
 
 
-def _overlaid(
+def overlaid(
     session: Session,
     accounts: Iterable[JobAccount],
     said: SlurmsWord,

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from vispa_green.access import Role
-from vispa_green.answers.asking import who_asks
+from vispa_green.answers.asking import own_or_kept, who_asks
 from vispa_green.answers.jobs import JobChoice, asked_slurm, kept, open_account
 from vispa_green.answers.promises import keep_note
 from vispa_green.errors import LedgerError, SlurmError, UsageError
 from vispa_green.host import user_name
-from vispa_green.model import JobAccount, Ledger, ProjectTag, Selection, Visibility
+from vispa_green.model import JobAccount, Ledger, ProjectTag
 from vispa_green.session import Session
 
 
@@ -83,21 +82,13 @@ def tags_of(session: Session, choice: JobChoice) -> TaggingAnswer:
     """Return all tags that the chosen jobs ever had, the oldest first."""
     ledger = open_account(session)
     try:
-        return TaggingAnswer(tuple(ledger.projects.tags(_own(session, choice.selection))))
+        return TaggingAnswer(tuple(ledger.projects.tags(own_or_kept(session, choice.selection))))
     finally:
         ledger.close()
 
 
-def _own(session: Session, selection: Selection) -> Selection:
-    """Return the selection as far as the caller may say what it was for: his own jobs; an admin, everybody's."""
-    somebody = who_asks(session)
-    if Role.ADMIN in somebody.roles:
-        return selection
-    return replace(selection, visible=Visibility(somebody.user, somebody.uid, somebody.accounts))
-
-
 def _may_tag(session: Session, ledger: Ledger, choice: JobChoice) -> list[JobAccount]:
-    accounts = ledger.energy.jobs(_own(session, choice.selection))
+    accounts = ledger.energy.jobs(own_or_kept(session, choice.selection))
     names = choice.names
     return [account for account in accounts if not names or (account.fact is not None and account.fact.name in names)]
 

@@ -37,6 +37,7 @@ def choose(
     all_users: bool,
     truncate: bool = False,
     as_of: str | None = None,
+    since_today: bool = True,
     now: datetime,
     zone: tzinfo,
 ) -> JobChoice:
@@ -45,7 +46,8 @@ def choose(
     owners = tuple(user_name(int(text)) if text.isdecimal() else text for text in _listed(users))
     if not owners and not all_users and not job_ids:
         owners = (user_name(os.getuid()),)
-    begin = None if start is None and job_ids else _today(now, zone) if start is None else past_time(start, now, zone)
+    is_open = bool(job_ids) or not since_today
+    begin = None if start is None and is_open else _today(now, zone) if start is None else past_time(start, now, zone)
     until = None if end is None else past_time(end, now, zone)
     if begin is not None and until is not None and until <= begin:
         raise UsageError(f"--endtime {end} is not after --starttime {start or 'today'}")

@@ -8,17 +8,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from vispa_green.energy.jobs import JobEnergy
+from vispa_green.model import JobFact
+from vispa_green.sizing.rule import Advice, Ground
+from vispa_green.sizing.words import memory_words, size_text
 
-MARGIN, RESERVE_MIB = 1.1, 512
-"""Memory to ask for: the most ever held × this + this (measured on traces: see docs on memory)."""
 WASTED_MIB = 4096
 """Less than this is not worth a sentence."""
 
 
+@dataclass(frozen=True, slots=True)
+class MemoryNeed:
+    """What memory jobs that are alike asked for and need, on each node."""
+
+    last: JobFact
+    """The one that was submitted last."""
+    asked_mib: float | None
+    advice: Advice
+
+
 def advice(
-    idle_share: float, share_pct: float | None, grid_share_pct: float | None, jobs: Sequence[JobEnergy]
+    idle_share: float,
+    share_pct: float | None,
+    grid_share_pct: float | None,
+    jobs: Sequence[JobEnergy],
+    needs: Sequence[MemoryNeed] = (),
 ) -> str:
     """Return the sentence: idle CPUs first, then greener times, then memory, else thanks."""
     if (idle := _idle_advice(idle_share, jobs)) is not None:
@@ -28,7 +44,7 @@ def advice(
             f"Your jobs ran on {share_pct:.0f} % renewable power; those that can wait find greener hours with"
             " `gsbatch --green-max-delay=12h job.sh`."
         )
-    if (memory := _memory_advice(jobs)) is not None:
+    if (memory := _memory_advice(needs)) is not None:
         return memory
     if share_pct is not None and grid_share_pct is not None and share_pct > grid_share_pct + 3:
         points = share_pct - grid_share_pct
@@ -65,22 +81,20 @@ def _fewer_cpus(job: JobEnergy) -> str | None:
     return f"`--cpus-per-task={each}`" if each < job.cpus_per_task else None
 
 
-def _memory_advice(jobs: Sequence[JobEnergy]) -> str | None:
-    wasteful = [job for job in jobs if _wasted_mib(job) >= WASTED_MIB]
-    if not wasteful:
+def _memory_advice(needs: Sequence[MemoryNeed]) -> str | None:
+    need = max(needs, key=_wasted_mib, default=None)
+    if need is None or need.advice.amount is None or _wasted_mib(need) < WASTED_MIB:
         return None
-    job = max(wasteful, key=_wasted_mib)
-    used_mib = job.peak_memory_mib or 0
-    wanted_gib = math.ceil((used_mib * MARGIN + RESERVE_MIB) / 1024)
+    each, how = " on each node" if len(need.last.nodes) > 1 else "", memory_words(need.advice.amount, need.last)
     return (
-        f"Job {job.display_id} reserved {(job.memory_mib or 0) / 1024:.0f} GiB of memory and used"
-        f" {used_mib / 1024:.1f};"
-        f" with `--mem={wanted_gib}G` others can share its node's idle power."
+        f"Job {need.last.display_id} reserved {size_text(need.asked_mib)} of memory{each};"
+        f" {need.advice.runs} jobs like it held at most {size_text(need.advice.most_used)}:"
+        f" with {' or '.join(f'`{word}`' for word in how)} others can share its node's idle power."
     )
 
 
-def _wasted_mib(job: JobEnergy) -> float:
-    """Return the memory nobody can have needed; 0 where what all tasks held is not known, or too little was there."""
-    if job.memory_mib is None or job.peak_memory_mib is None or len(job.nodes) != 1 or job.state != "COMPLETED":
+def _wasted_mib(need: MemoryNeed) -> float:
+    """Return the memory that could go to others; 0 where no less is advised."""
+    if need.advice.amount is None or need.asked_mib is None or need.advice.ground is not Ground.LESS:
         return 0.0
-    return job.memory_mib - 2 * (job.peak_memory_mib * MARGIN + RESERVE_MIB)
+    return (need.asked_mib - need.advice.amount) * (len(need.last.nodes) or 1)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-from vispa_green.energy.advice import advice
+from vispa_green.energy.advice import MemoryNeed, advice
 from vispa_green.energy.jobs import JobEnergy
 from vispa_green.energy.parts import EnergyParts, GridFigures, energy_parts
 from vispa_green.errors import UsageError
@@ -103,6 +103,8 @@ class WeekRecord:
     """By day, of the week and the one before."""
     grid_share_pct: float | None
     """The mean renewable share of the week as far as it is known."""
+    needs: Sequence[MemoryNeed] = ()
+    """What memory the jobs of the week and those like them need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ def weekly_report(user: str, week: Week, record: WeekRecord, now: datetime) -> W
         gap_jobs=sum(row.quality is Quality.GAP for row in known),
         unseen_jobs=len(ran) - len(known),
         coverage=_coverage(known),
-        advice=advice(figures.idle_share, figures.grid.renewable_share_pct, record.grid_share_pct, ran),
+        advice=advice(figures.idle_share, figures.grid.renewable_share_pct, record.grid_share_pct, ran, record.needs),
     )
 
 

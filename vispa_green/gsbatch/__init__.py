@@ -2,13 +2,13 @@
 
 ::
 
-    gsbatch [--green-finish-by=TIME] [--green-max-delay=DURATION] [--green-project=NAME] [--green-off]
-            [--green-dry-run] SBATCH-ARGUMENTS
+    gsbatch [--green-finish-by=TIME] [--green-max-delay=DURATION] [--green-memory=show|auto] [--green-project=NAME]
+            [--green-off] [--green-dry-run] SBATCH-ARGUMENTS
 
 The same wishes may stand in the environment (``VISPA_GREEN_FINISH_BY``, ``VISPA_GREEN_MAX_DELAY``,
-``VISPA_GREEN_PROJECT``, ``VISPA_GREEN_OFF``, ``VISPA_GREEN_DRY_RUN``) or among the script's first comment lines
-(``#GREEN --max-delay=6h``); the command line wins over the environment, that over the script, that over the site's
-``[green] default_max_delay``. A dry run is one wherever it is asked for.
+``VISPA_GREEN_MEMORY``, ``VISPA_GREEN_PROJECT``, ``VISPA_GREEN_OFF``, ``VISPA_GREEN_DRY_RUN``) or among the script's
+first comment lines (``#GREEN --max-delay=6h``); the command line wins over the environment, that over the script,
+that over the site's ``[green] default_max_delay``. A dry run is one wherever it is asked for.
 
 Without a wish sbatch takes over this process before anything heavy is imported. Whatever goes wrong with
 planning is one line on stderr and a plain submission, or no submission if it was a dry run; stdout and the
@@ -37,6 +37,8 @@ HELP = """\
 gsbatch adds to sbatch:
   --green-finish-by=TIME     start in the greenest hours, done by then: tomorrow, 18:00, +24h, 2026-07-01T08:00
   --green-max-delay=TIME     start in the greenest hours, at most that much later: 6h, 12:00:00, 1-0
+  --green-memory=show        say what jobs like this one held, and what to ask for
+  --green-memory=auto        ask for that, unless the job says itself how much memory it wants
   --green-project=NAME       tag the job with a project, or with several: paper-x, paper-x=0.7,thesis=0.3
   --green-off                start as sbatch would, whatever the script or the site says
   --green-dry-run            show the plan and the sbatch line, submit nothing
@@ -70,11 +72,14 @@ def _submit(line: CommandLine) -> NoReturn:
     try:
         wishes, is_from_site = _in_force((line.ours.wishes, elsewhere.wishes, head.ours.wishes))
         project = _first((line.ours.project, elsewhere.project, head.ours.project))
-        if (not wishes.says_something or wishes.off) and not is_dry_run and not project:
+        memory = _first((line.ours.memory, elsewhere.memory, head.ours.memory))
+        if (not wishes.says_something or wishes.off) and not is_dry_run and not project and not memory:
             become_sbatch(line.arguments)
         from vispa_green.gsbatch.submit import submit
 
-        code = submit(line, head, wishes, project=project, is_from_site=is_from_site, is_dry_run=is_dry_run)
+        code = submit(
+            line, head, wishes, project=project, memory=memory, is_from_site=is_from_site, is_dry_run=is_dry_run
+        )
     except Exception as error:  # noqa: BLE001 - fail open, as above; here the words of others are in order already
         _give_up(error, line.arguments, is_dry_run=is_dry_run, quiet=quiet)
     if code is None:

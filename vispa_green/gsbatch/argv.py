@@ -43,7 +43,7 @@ SHORT = {
     "w": "nodelist", "x": "exclude",
 }  # fmt: skip
 
-OURS = ("finish-by", "max-delay", "project", "off", "dry-run")
+OURS = ("finish-by", "max-delay", "memory", "project", "off", "dry-run")
 PREFIX = "--green-"
 
 
@@ -64,12 +64,14 @@ class Wishes:
 class Ours:
     """Our own options in one place, and what was wrong with them."""
 
-    __slots__ = ("complaints", "is_dry_run", "project", "wishes")
+    __slots__ = ("complaints", "is_dry_run", "memory", "project", "wishes")
 
     def __init__(self) -> None:
         self.wishes = Wishes()
         self.project: str | None = None
         """What the job is for; empty where a place with less precedence shall not say."""
+        self.memory: str | None = None
+        """``show`` what like jobs held, ``auto`` to ask for that; empty as above."""
         self.is_dry_run = False
         self.complaints: list[str] = []
 
@@ -189,6 +191,8 @@ class _Reader:
             self.ours.wishes.finish_by = value
         elif name == "max-delay":
             self.ours.wishes.max_delay = value
+        elif name == "memory":
+            self.ours.memory = value
         else:
             self.ours.project = value
 

@@ -10,10 +10,11 @@ if TYPE_CHECKING:  # see argv
 
 
 def in_environment(environment: Mapping[str, str]) -> Ours:
-    """Return what ``VISPA_GREEN_FINISH_BY``, ``_MAX_DELAY``, ``_PROJECT``, ``_OFF`` and ``_DRY_RUN`` say."""
+    """Return what ``VISPA_GREEN_FINISH_BY``, ``_MAX_DELAY``, ``_MEMORY``, ``_PROJECT``, ``_OFF`` and so on say."""
     ours = Ours()
     finish_by, max_delay = (environment.get(f"VISPA_GREEN_{name}") or None for name in ("FINISH_BY", "MAX_DELAY"))
     ours.wishes = Wishes(finish_by, max_delay, off=_is_on(environment, "OFF"))
+    ours.memory = environment.get("VISPA_GREEN_MEMORY") or None
     ours.project = environment.get("VISPA_GREEN_PROJECT") or None
     ours.is_dry_run = _is_on(environment, "DRY_RUN")
     return ours

@@ -31,7 +31,7 @@ def is_ours(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
     line, elsewhere = parse(arguments), in_environment(environment)
     if any(word.startswith(PREFIX) for word in arguments) or elsewhere.is_dry_run:
         return True
-    if elsewhere.wishes.says_something or elsewhere.project:
+    if elsewhere.wishes.says_something or elsewhere.project or elsewhere.memory:
         return True
     if line.reads_stdin or any(line.has(name) for name in ("help", "usage", "version")):
         return True

@@ -17,6 +17,7 @@ from vispa_green.answers.promises import keep_note
 from vispa_green.errors import UsageError
 from vispa_green.gsbatch import sbatch
 from vispa_green.gsbatch.length import job_length
+from vispa_green.gsbatch.script import find_script
 from vispa_green.gsbatch.size import job_cpus
 from vispa_green.inherited import restore_environment
 from vispa_green.model import Promise, Quantity
@@ -59,7 +60,7 @@ class Prepared(NamedTuple):
 
 
 def submit(
-    line: CommandLine, head: Head, wishes: Wishes, *, project: str, is_from_site: bool, is_dry_run: bool
+    line: CommandLine, head: Head, wishes: Wishes, *, project: str, memory: str, is_from_site: bool, is_dry_run: bool
 ) -> int | None:
     """Submit and return sbatch's exit code; return ``None`` if sbatch is to be called as if we were not there.
 
@@ -83,12 +84,13 @@ def submit(
     prepared = attempt(
         lambda: _wanted(line, head, wishes, say, is_from_site=is_from_site), "submitting as sbatch would"
     )
-    arguments = (*(_begin(prepared.plan) if prepared else ()), *line.arguments)
+    added = attempt(lambda: _memory(line, head, memory, say), "asking for memory as you do") if memory else None
+    arguments = (*(_begin(prepared.plan) if prepared else ()), *(added or ()), *line.arguments)
     if is_dry_run:
         say(f"the job would be tagged with {tagged}" if tagged else "")
         return _show(say, arguments)
     promised = prepared if prepared and prepared.plan.window.mean is not None else None
-    if not promised and not tagged:
+    if not promised and not tagged and not added:
         return None
 
     def on_job_id(job_id: str) -> None:
@@ -104,6 +106,18 @@ def _as_kept(project: str) -> str:
     from vispa_green.energy.projects import project_text  # few submissions name one
 
     return project_text(project)
+
+
+def _memory(line: CommandLine, head: Head, mode: str, say: Callable[[str], None]) -> tuple[str, ...]:
+    """Say what like jobs held; return the option that asks for it, if it is wanted and Slurm would take it."""
+    from vispa_green.gsbatch.memory import added_memory
+
+    added = within(PLANNING_LIMIT_S, lambda: added_memory(line, head, os.environ, mode, say))
+    can_be_read_once = line.script is not None and not find_script(line, os.environ.get("PATH", ""))
+    if added and (can_be_read_once or not would_be_taken((*added, *line.arguments), reads_stdin=line.reads_stdin)):
+        say(f"Slurm would not take the job with {added[0]}; asking for memory as you do")
+        return ()
+    return added
 
 
 def _wanted(
@@ -223,6 +237,19 @@ def run_sbatch(arguments: tuple[str, ...], on_job_id: Callable[[str], None]) -> 
         sbatch.say(f"{error}; sbatch itself went on")
     code = process.wait()
     return code if code >= 0 else 128 - code
+
+
+def would_be_taken(arguments: tuple[str, ...], *, reads_stdin: bool) -> bool:
+    """Ask Slurm whether it would take a job, without submitting it; a script on stdin is left as it was."""
+    program = sbatch.find_sbatch(os.environ)
+    restore_environment()
+    trial = subprocess.run(
+        ["sbatch", "--test-only", *arguments], executable=program, stdin=None if reads_stdin else subprocess.DEVNULL,
+        capture_output=True, close_fds=False, check=False, timeout=PLANNING_LIMIT_S,
+    )  # fmt: skip
+    if reads_stdin:
+        os.lseek(0, 0, os.SEEK_SET)  # memory of ours, see `vispa_green.gsbatch`
+    return trial.returncode == 0
 
 
 def _relay(process: subprocess.Popen[bytes], on_job_id: Callable[[str], None]) -> None:

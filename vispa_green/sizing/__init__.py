@@ -1,0 +1,1 @@
+"""How much memory, time and CPUs a job needs, from what like jobs used; and how often such rules fail."""
