@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import random
 import signal
 import socket
@@ -12,6 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +26,7 @@ from lab.mailsink import MailSink
 from lab.story import Story
 
 from vispa_green.errors import MailError
+from vispa_green.ledgers import open_ledger
 from vispa_green.model import Component, JobFact, Quantity
 from vispa_green.reports.journal import journal
 from vispa_green.units import UJ_PER_WH
@@ -79,6 +82,32 @@ def test_everybody_gets_one_and_no_second(story: Story, sink: MailSink) -> None:
     assert len(sink.messages) == 24
     assert story.run(*SEND, "--again").returncode == 0
     assert len(sink.messages) == 48
+
+
+def test_who_wants_none_gets_none_and_each_his_language(story: Story, sink: MailSink) -> None:
+    told(story, USERS, sink, 'unsubscribe_url = "https://account.example"\nlanguage = "de"\n')
+    with closing(open_ledger(story.url)) as ledger:
+        ledger.preferences.keep(USERS[0], None, False, MONDAY)
+        ledger.preferences.keep(USERS[1], "en", None, MONDAY)
+    assert story.run(*SEND).stdout == "week 2026-W46: 23 sent, 1 want none\n"
+    mails = {mail.recipients[0].partition("@")[0]: mail.message for mail in sink.messages}
+    assert set(mails) == set(USERS[1:])
+    assert (mails[USERS[1]]["Subject"], mails[USERS[2]]["Subject"]) == (
+        "Week 46: 2.00 Wh on lab", "Woche 46: 3,00 Wh auf lab",
+    )  # fmt: skip
+    ways = {mail["List-Unsubscribe"] for mail in mails.values()}
+    assert len(ways) == 23, "each has his own"
+    assert all(way.startswith("<https://account.example/unsubscribe?u=") for way in ways)
+    assert {mail["List-Unsubscribe-Post"] for mail in mails.values()} == {"List-Unsubscribe=One-Click"}
+
+
+def test_prefs_are_ones_own(story: Story) -> None:
+    told(story, USERS[:1], None)
+    assert story.run("prefs").stdout == "language en (as the site), weekly on\n"
+    assert story.run("prefs", "--language", "de", "--weekly", "off").stdout == "language de, weekly off\n"
+    assert json.loads(story.run("prefs", "--weekly", "on", "--json").stdout) == {
+        "meta": {"version": 1}, "user": pwd.getpwuid(os.getuid()).pw_name, "language": "de", "weekly": True,
+    }  # fmt: skip
 
 
 def test_figures_are_those_of_the_account_to_the_microjoule(story: Story, sink: MailSink) -> None:

@@ -30,7 +30,7 @@ from vispa_green.energy.waste import waste_of
 from vispa_green.energy.weekly import Week, WeekRecord, weekly_report
 from vispa_green.errors import UsageError
 from vispa_green.model import Component, Dimension, EnergySum, JobAccount, JobFact, JobKey, Quality, Quantity, Total
-from vispa_green.reports.phrases import _PHRASES, LANGUAGES, Words
+from vispa_green.phrases import _PHRASES, LANGUAGES, Words
 from vispa_green.reports.render import advice_words, render_weekly
 from vispa_green.units import UJ_PER_WH
 

@@ -21,10 +21,10 @@ from vispa_green.cli._weekly_fields import weekly_record
 from vispa_green.energy.weekly import Week, WeeklyReport
 from vispa_green.errors import MailError, UsageError
 from vispa_green.host import user_name
+from vispa_green.phrases import LANGUAGES
 from vispa_green.printable import printable
-from vispa_green.reports.letters import letter_to
+from vispa_green.reports.letters import letter_to, letters_to_all
 from vispa_green.reports.mail import Letter, report_zone
-from vispa_green.reports.phrases import LANGUAGES
 from vispa_green.reports.sending import Sending
 from vispa_green.session import Session, open_session
 
@@ -172,7 +172,7 @@ def _send_to_all(session: Session, week: Week, language: str | None, *, again: b
         raise UsageError("--all is for admins; your own mail is sent without it")
     weeks = weeks_of_all(session, week)
     warn(weeks.warnings)
-    letters = [letter_to(session, report, language) for report in weeks.reports.values()]
+    letters = letters_to_all(session, weeks.reports.values(), language)
     with click.progressbar(length=len(letters), label="sending", file=sys.stderr) as bar:
         result = _sent(session, letters, again=again, told=lambda: bar.update(1))
     for user, reason in result.failed.items():
@@ -185,6 +185,8 @@ def _send_to_all(session: Session, week: Week, language: str | None, *, again: b
         )
     parts = [f"{len(result.sent)} sent"]
     parts += [f"{len(result.before)} had theirs"] if result.before else []
+    unwanted = len(weeks.reports) - len(letters)
+    parts += [f"{unwanted} want none"] if unwanted else []
     parts += [f"{len(result.failed)} failed"] if result.failed else []
     parts += [f"{len(result.doubtful)} in doubt"] if result.doubtful else []
     click.echo(f"week {week.name}: {', '.join(parts)}")

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from vispa_green.energy.advice import Advice
 from vispa_green.energy.parts import EnergyParts
 from vispa_green.energy.weekly import WeeklyReport
+from vispa_green.phrases import Words
 from vispa_green.printable import printable
 from vispa_green.reports.bars import week_png
-from vispa_green.reports.phrases import Words
 from vispa_green.reports.plots import COMPONENTS, missing_extra
 from vispa_green.units import energy_text, mass_text, percent_text
 
