@@ -55,12 +55,12 @@ _PHRASES: Mapping[str, tuple[str, str]] = {
     "compared_more": ("{percent} % more than usual ({usual})", "{percent} % mehr als sonst ({usual})"),
     "shifting": ("shifting", "Verschieben"),
     "shifted_saved": (
-        "{jobs} green jobs saved {saved} of CO2 against a start at once ({better} better, {worse} worse)",
-        "{jobs} grüne Jobs sparten {saved} CO2 gegenüber sofortigem Start ({better} besser, {worse} schlechter)",
+        "green jobs: {jobs}; {saved} of CO2 saved against a start at once ({better} better, {worse} worse)",
+        "grüne Jobs: {jobs}; {saved} CO2 gespart gegenüber sofortigem Start ({better} besser, {worse} schlechter)",
     ),
     "shifted_lost": (
-        "{jobs} green jobs cost {saved} of CO2 more than a start at once ({better} better, {worse} worse)",
-        "{jobs} grüne Jobs kosteten {saved} CO2 mehr als sofortiger Start ({better} besser, {worse} schlechter)",
+        "green jobs: {jobs}; {saved} of CO2 more than with a start at once ({better} better, {worse} worse)",
+        "grüne Jobs: {jobs}; {saved} CO2 mehr als bei sofortigem Start ({better} besser, {worse} schlechter)",
     ),
     "shifted_unknown": ("; of {unknown} it is not known yet", "; von {unknown} ist es noch nicht bekannt"),
     "memory": ("memory", "Speicher"),
@@ -69,7 +69,10 @@ _PHRASES: Mapping[str, tuple[str, str]] = {
         "höchstens {share} der {reserved} reservierten GiB-Stunden wurden genutzt",
     ),
     "gpus": ("GPUs", "GPUs"),
-    "gpus_idle": ("{jobs} jobs left theirs idle, at {energy}", "{jobs} Jobs ließen ihre leer laufen, mit {energy}"),
+    "gpus_idle": (
+        "jobs that left theirs idle: {jobs}, at {energy}",
+        "Jobs, die ihre leer laufen ließen: {jobs}, mit {energy}",
+    ),
     "limits": ("limits", "Zeitlimits"),
     "limits_used": (
         "your completed jobs needed {share} of the time they might have run; shorter limits start sooner",

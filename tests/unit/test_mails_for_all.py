@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from lab.mailsink import MailSink
 from lab.story import Story
 
+from tests.contracts.rows import promise
 from vispa_green.errors import MailError
 from vispa_green.ledgers import open_ledger
 from vispa_green.model import Component, JobFact, Quantity
@@ -32,6 +33,9 @@ from vispa_green.reports.journal import journal
 from vispa_green.units import UJ_PER_WH
 
 MONDAY = datetime(2026, 11, 9, tzinfo=ZoneInfo("Europe/Berlin"))
+BEGIN = MONDAY + timedelta(hours=30)
+WAITED = {1: timedelta(hours=6), 2: timedelta(hours=12)}
+"""From dirtier hours into cleaner ones, and from cleaner ones."""
 USERS = [f"user{number:02}" for number in range(24)]
 HOSTILE = ["<script>x</script>", 'a"b', "a b", "-oQ/tmp/x", "x@evil.org", "ü", "a\nBcc: all@example.org"]
 SEND = ("report", "weekly", "--all", "--send", "--week", "2026-W46")
@@ -42,18 +46,22 @@ def told(story: Story, users: list[str], sink: MailSink | None, more: str = "") 
     where = f'host = "{sink.host}"\nport = {sink.port}\n' if sink else ""
     story.configure(f'[cluster]\nname = "lab"\n[mail]\ndomain = "example.org"\n{where}{more}')
     story.cluster = "lab"
-    begin = MONDAY + timedelta(hours=30)
     shares = {str(n): (n * UJ_PER_WH, n * 1000) for n in range(1, len(users) + 1)}
-    story.interval(begin, 1800, {Component.CPU: shares}, uid=4711)
-    end = begin + timedelta(minutes=30)
+    story.interval(BEGIN, 1800, {Component.CPU: shares}, uid=4711)
+    end = BEGIN + timedelta(minutes=30)
     story.facts(
         *[
             JobFact(str(n), str(n), user, "phys", "main", "<b>fit</b>\r\nSubject: x", "COMPLETED", ("n1",),
-                    begin, begin, begin, end, timedelta(hours=1), 1, project=f"project{n % 3}", uid=4711)
+                    BEGIN - WAITED.get(n, timedelta(0)), BEGIN, BEGIN, end, timedelta(hours=1), 1,
+                    project=f"project{n % 3}", uid=4711)
             for n, user in enumerate(users, 1)
         ]
     )  # fmt: skip
-    story.grid(Quantity.CARBON_INTENSITY, MONDAY.astimezone(ZoneInfo("UTC")), [300.0] * 168)
+    story.grid(
+        Quantity.CARBON_INTENSITY,
+        MONDAY.astimezone(ZoneInfo("UTC")),
+        [300.0] * 18 + [100.0] * 6 + [500.0] * 6 + [300.0] * 138,
+    )
     story.grid(Quantity.RENEWABLE_SHARE, MONDAY.astimezone(ZoneInfo("UTC")), [50.0] * 168)
     return story
 
@@ -99,6 +107,26 @@ def test_who_wants_none_gets_none_and_each_his_language(story: Story, sink: Mail
     assert len(ways) == 23, "each has his own"
     assert all(way.startswith("<https://account.example/unsubscribe?u=") for way in ways)
     assert {mail["List-Unsubscribe-Post"] for mail in mails.values()} == {"List-Unsubscribe=One-Click"}
+
+
+def test_what_shifting_brought_is_told_of_each_and_losses_too(story: Story, sink: MailSink) -> None:
+    told(story, USERS[:3], sink)
+    with closing(open_ledger(story.url)) as ledger:
+        for number, user in enumerate(USERS[:2], 1):
+            ledger.promises.append(promise(str(number), user, BEGIN - WAITED[number]))
+    found = [
+        json.loads(story.run("report", "weekly", "--user", user, "--week", "2026-W46", "--json").stdout)["report"]
+        for user in USERS[:2]
+    ]
+    better, worse = (one["shifted"] for one in found)
+    assert better == {"jobs": 1, "better": 1, "worse": 0, "unknown": 0, "saved_g": pytest.approx(0.2, rel=1e-3)}
+    assert worse == {"jobs": 1, "better": 0, "worse": 1, "unknown": 0, "saved_g": pytest.approx(-0.4, rel=1e-3)}
+    assert story.run(*SEND).returncode == 0
+    plain = {mail.recipients[0].partition("@")[0]: mail.message.get_body(("plain",)) for mail in sink.messages}
+    texts = {user: " ".join(body.get_content().split()) for user, body in plain.items() if body is not None}
+    assert "green jobs: 1; 0.20 g of CO2 saved" in texts[USERS[0]]
+    assert "green jobs: 1; 0.40 g of CO2 more" in texts[USERS[1]]
+    assert "green jobs" not in texts[USERS[2]]
 
 
 def test_prefs_are_ones_own(story: Story) -> None:

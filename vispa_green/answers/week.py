@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from vispa_green.answers.asking import for_asker
 from vispa_green.answers.background import with_grid
+from vispa_green.answers.green import ended_between
 from vispa_green.answers.jobs import JobChoice, asked_slurm, kept, open_account
 from vispa_green.answers.totals import summed
 from vispa_green.energy.carbon import GridSignal
 from vispa_green.energy.jobs import job_energies
-from vispa_green.energy.weekly import EARLIER_WEEKS, Week, WeeklyReport, WeekRecord, weekly_report
+from vispa_green.energy.weekly import EARLIER_WEEKS, Shifted, Week, WeeklyReport, WeekRecord, weekly_report
 from vispa_green.host import user_name
-from vispa_green.model import Dimension, GridKind, JobAccount, Ledger, Quantity, Total
+from vispa_green.model import Dimension, GridKind, Ledger, Quantity, Total
 from vispa_green.session import Session
+from vispa_green.shifting.promises import Outcome, Verdict
 
 T = TypeVar("T")
 
@@ -29,31 +31,55 @@ class Weeks:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What the ledger has on a week: of one user, or of all together, each sum with its user then."""
+
+    record: WeekRecord
+    outcomes: Sequence[Outcome]
+    warnings: tuple[str, ...]
+
+
 def week_of(session: Session, user: str, week: Week) -> tuple[WeeklyReport, tuple[str, ...]]:
     """Return the report on a user's week and warnings; the user's jobs as far as the asker may see them."""
-    record, _, warnings = _read(session, week, (user,))
-    return weekly_report(user, week, record, session.now.utc), warnings
+    read = _read(session, week, (user,))
+    record = replace(read.record, shifted=_shifted(read.outcomes))
+    return weekly_report(user, week, record, session.now.utc), read.warnings
 
 
 def weeks_of_all(session: Session, week: Week) -> Weeks:
     """Return the reports on everybody who had jobs in a week, as far as the asker may see them."""
-    whole, owner_of, warnings = _read(session, week, ())
-    rows, inside = _parted(whole.rows, lambda row: row.user), _parted(whole.inside, owner_of)
+    read = _read(session, week, ())
+    whole = read.record
+    owners = {row.key: row.user for row in whole.rows}
+    rows, inside = (
+        _parted(whole.rows, lambda row: row.user),
+        _parted(whole.inside, lambda one: owners.get(one.key, "")),
+    )
+    outcomes = _parted(read.outcomes, lambda one: one.promise.user)
     days, weeks, projects = (_parted(sums, _owner) for sums in (whole.days, whole.weeks, whole.projects))
     reports = {}
     for user in sorted(set(rows) | set(days)):
         record = replace(
-            whole, rows=rows[user], inside=inside[user], days=days[user], weeks=weeks[user], projects=projects[user]
-        )
+            whole, rows=rows[user], inside=inside[user], days=days[user], weeks=weeks[user], projects=projects[user],
+            shifted=_shifted(outcomes[user]),
+        )  # fmt: skip
         report = weekly_report(user, week, record, session.now.utc)
         if user and report.jobs:
             reports[user] = report
-    return Weeks(reports, warnings)
+    return Weeks(reports, read.warnings)
 
 
-def _read(
-    session: Session, week: Week, users: tuple[str, ...]
-) -> tuple[WeekRecord, Callable[[JobAccount], str], tuple[str, ...]]:
+def _shifted(outcomes: Sequence[Outcome]) -> Shifted:
+    known = [one.saved_g for one in outcomes if one.saved_g is not None]
+    verdicts = [one.verdict for one in outcomes]
+    return Shifted(
+        len(outcomes), verdicts.count(Verdict.BETTER), verdicts.count(Verdict.WORSE), sum(known),
+        len(outcomes) - len(known),
+    )  # fmt: skip
+
+
+def _read(session: Session, week: Week, users: tuple[str, ...]) -> _Read:
     """Return what a report is made of; for no user named, of all of them together, each sum with its user."""
     choice = JobChoice(users=users, start=week.start, end=week.end)
     by = () if users else (Dimension.USER,)
@@ -78,10 +104,11 @@ def _read(
             grid_g_per_kwh=_mean(ledger, Quantity.CARBON_INTENSITY, week),
             limits={account.key: account.fact.time_limit for account in whole if account.fact is not None},
         )
+        promised = replace(selection, uids=(), start=earlier.start)
+        outcomes = tuple(ended_between(session, ledger, promised, week.start, week.end))
     finally:
         ledger.close()
-    owners = {row.key: row.user for row in record.rows}
-    return record, lambda account: owners.get(account.key, ""), (*warnings, *missing)
+    return _Read(record, outcomes, (*warnings, *missing))
 
 
 def _parted(items: Iterable[T], owner_of: Callable[[T], str]) -> defaultdict[str, list[T]]:
