@@ -157,6 +157,17 @@ _PHRASES: Mapping[str, tuple[str, str]] = {
         "Nothing stands out that would have saved energy. Thank you.",
         "Nichts sticht heraus, das Energie gespart hätte. Danke.",
     ),
+    "of_cluster": ("Energy of {cluster}, {period}", "Energie von {cluster}, {period}"),
+    "of_account": (
+        "Energy of account {account} on {cluster}, {period}",
+        "Energie des Accounts {account} auf {cluster}, {period}",
+    ),
+    "before": ("before", "davor"),
+    "jobs": ("jobs", "Jobs"),
+    "by_user": ("By user", "Nach Nutzern"),
+    "by_account": ("By account", "Nach Accounts"),
+    "by_partition": ("By partition", "Nach Partitionen"),
+    "unnamed": ("(none)", "(keine)"),
     "left": (
         "You will get no more weekly mails from {cluster}.",
         "Sie bekommen keine wöchentlichen Mails von {cluster} mehr.",

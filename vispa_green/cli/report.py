@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,7 +18,7 @@ from vispa_green.answers.asking import who_asks
 from vispa_green.answers.week import week_of
 from vispa_green.cli._options import config_option, json_option
 from vispa_green.cli._output import print_json, warn
-from vispa_green.cli._weekly_fields import weekly_record
+from vispa_green.cli._report_fields import weekly_record
 from vispa_green.energy.weekly import Week, WeeklyReport
 from vispa_green.errors import MailError, UsageError
 from vispa_green.host import user_name
@@ -86,6 +87,46 @@ def weekly(
     _give_out(session, report, preview, language, send=send, again=again)
 
 
+def _period_options(function: Callable[..., None]) -> Callable[..., None]:
+    options = (
+        click.option("--week", "week_name", metavar="YYYY-Www", help="Which ISO week."),
+        click.option("--month", "month_name", metavar="YYYY-MM", help="Which month (default: the last full one)."),
+        click.option("--language", type=click.Choice(LANGUAGES), help="In which language (default: the site's)."),
+        config_option,
+        json_option,
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@command.command()
+@click.argument("name")
+@_period_options
+def account(name: str, **asked: Any) -> None:  # noqa: ANN401
+    """Tell what a Slurm account used in a week or month; for its coordinators, support and admins.
+
+    \b
+    Examples:
+      vispa-green report account physics
+      vispa-green report account physics --month 2026-10 --language de
+    """
+    _tell_group(name, **asked)
+
+
+@command.command()
+@_period_options
+def cluster(**asked: Any) -> None:  # noqa: ANN401
+    """Tell what all jobs of the cluster used in a week or month; for support and admins.
+
+    \b
+    Examples:
+      vispa-green report cluster --week 2026-W47
+      vispa-green report cluster --month 2026-10 --json
+    """
+    _tell_group("", **asked)
+
+
 @command.command()
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="Where to write the page."
@@ -116,6 +157,36 @@ def page(out: Path, starttime: str | None, endtime: str | None, config_file: Pat
     warn(answer.warnings)
     _write(out, page_html(answer, session.config.cluster.name, zone, now).encode())
     click.echo(f"wrote {out}")
+
+
+def _tell_group(
+    account: str,
+    *,
+    week_name: str | None,
+    month_name: str | None,
+    language: str | None,
+    config_file: Path | None,
+    as_json: bool,
+) -> None:
+    from vispa_green.answers.group import group_report
+    from vispa_green.cli._report_fields import group_record
+    from vispa_green.energy.periods import Period, last_month
+    from vispa_green.reports.group import group_text
+
+    if week_name and month_name:
+        raise UsageError("give one of --week and --month")
+    session = open_session(config_file)
+    zone = report_zone(session.config.mail)
+    period = Period.month(month_name, zone) if month_name else last_month(session.now.utc, zone)
+    if week_name:
+        period = Period.of_week(Week.named(week_name, zone))
+    report = group_report(session, account, period)
+    warn(report.warnings)
+    if as_json:
+        print_json({"report": group_record(report), "warnings": list(report.warnings)})
+        return
+    section = session.config
+    click.echo(group_text(report, section.cluster.name, language or section.mail.language).rstrip("\n"))
 
 
 def _week(session: Session, name: str | None) -> Week:

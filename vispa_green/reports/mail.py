@@ -62,7 +62,7 @@ def message_of(letter: Letter, section: MailSection) -> EmailMessage:
 def outgoing(message: EmailMessage) -> Outgoing:
     """Return a mail as it goes out."""
     addresses = [message[header].addresses[0].addr_spec for header in ("From", "To")]
-    return Outgoing(addresses[0], addresses[1], message.as_bytes(policy=SMTP))
+    return Outgoing(addresses[0], addresses[1], message.as_bytes())
 
 
 def build_message(pages: WeeklyPages, letter: Letter, section: MailSection) -> EmailMessage:
@@ -70,7 +70,7 @@ def build_message(pages: WeeklyPages, letter: Letter, section: MailSection) -> E
 
     The Message-ID is that of the user and report, so that a second sending is recognised as the same mail.
     """
-    user, message = letter.report.user, EmailMessage()
+    user, message = letter.report.user, EmailMessage(policy=SMTP)
     try:
         user.encode("ascii")
         message["From"] = section.sender

@@ -1,9 +1,11 @@
-"""The weekly report as JSON."""
+"""Reports as JSON."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from vispa_green.answers.group import GroupReport
+from vispa_green.answers.totals import GroupTotal
 from vispa_green.cli._output import rounded, stamp
 from vispa_green.energy.weekly import WeeklyReport
 
@@ -72,4 +74,35 @@ def weekly_record(report: WeeklyReport) -> dict[str, Any]:
             "saved_energy_uj": report.advice.saved_uj,
             "saved_g": report.advice.saved_g,
         },
+    }
+
+
+def group_record(report: GroupReport) -> dict[str, Any]:
+    """Return the report on an account or the cluster for JSON."""
+    return {
+        "account": report.account or None,
+        "period": report.period.name,
+        "start": stamp(report.period.start),
+        "end": stamp(report.period.end),
+        **_sums(report.total),
+        "before": {"period": report.period.before.name, **_sums(report.before)},
+        "by": {
+            dimension.value: [{dimension.value: row.group[dimension] or None, **_sums(row)} for row in rows]
+            for dimension, rows in report.by.items()
+        },
+    }
+
+
+def _sums(total: GroupTotal) -> dict[str, Any]:
+    return {
+        "energy_uj": total.parts.total_uj,
+        "cpu_energy_uj": total.parts.cpu_uj,
+        "dram_energy_uj": total.parts.dram_uj,
+        "gpu_energy_uj": total.parts.gpu_uj,
+        "node_energy_uj": total.parts.node_uj,
+        "idle_energy_uj": total.parts.idle_uj,
+        "co2_g": total.grid.co2_g,
+        "co2_coverage": total.grid.co2_coverage,
+        "green_share_pct": rounded(total.grid.renewable_share_pct),
+        "jobs": total.jobs,
     }
