@@ -244,8 +244,8 @@ def _send_to_all(session: Session, week: Week, language: str | None, *, again: b
     weeks = weeks_of_all(session, week)
     warn(weeks.warnings)
     letters = letters_to_all(session, weeks.reports.values(), language)
-    with click.progressbar(length=len(letters), label="sending", file=sys.stderr) as bar:
-        result = _sent(session, letters, again=again, told=lambda: bar.update(1))
+    with _progress(len(letters)) as told:
+        result = _sent(session, letters, again=again, told=told)
     for user, reason in result.failed.items():
         click.echo(f"{printable(user)}: not sent: {printable(reason)}", err=True)
     for user in result.doubtful:
@@ -286,10 +286,20 @@ def _sent(
 
 
 @contextmanager
+def _progress(length: int) -> Iterator[Callable[[], None]]:
+    """Yield what is to be called for each mail; a terminal shows how far it is, a log is left alone."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    with click.progressbar(length=length, label="sending", file=sys.stderr) as bar:
+        yield lambda: bar.update(1)
+
+
+@contextmanager
 def _until_asked() -> Iterator[Callable[[], bool]]:
     """Yield whether somebody asked to stop: the mail that is on its way is finished first."""
     asked: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.signal(number, lambda which, _: asked.append(which)) for number in numbers]
     try:
         yield lambda: bool(asked)

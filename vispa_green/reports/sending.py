@@ -127,7 +127,7 @@ def _write(letter: Letter, section: MailSection) -> Written:
 
 def _begin_to_write() -> None:
     """Leave it to who sends to stop, and end when he is gone, however he ended."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None
