@@ -15,6 +15,7 @@ from vispa_green.energy.parts import EnergyParts
 from vispa_green.reports.plots import COMPONENTS, FAINT, GRID_LINE, INK, energy_unit, missing_extra
 
 if TYPE_CHECKING:
+    from PIL.Image import Image as PaletteImage
     from PIL.ImageDraw import ImageDraw
     from PIL.ImageFont import FreeTypeFont
 
@@ -22,7 +23,10 @@ WIDTH, HEIGHT = 1108, 460
 """In pixels: twice the width at which mails show it."""
 LEFT, RIGHT, TOP, BOTTOM = 92, 16, 54, 50
 BAR, SIZE, SQUARE = 0.62, 23, 20
-COLOURS = 32
+SHADES = 12
+"""Between a letter and the white behind it."""
+COMPRESSION = 3
+"""zlib's level: more would take twice the time for a third less."""
 
 
 def week_png(days: Sequence[tuple[str, EnergyParts]], words: Mapping[str, str]) -> bytes:
@@ -53,7 +57,7 @@ def week_png(days: Sequence[tuple[str, EnergyParts]], words: Mapping[str, str]) 
     present = [one for one in COMPONENTS if any(getattr(parts, one[0]) for _, parts in days)]
     _legend(draw, [(words[attribute], colour) for attribute, _, colour in present])
     packed = io.BytesIO()
-    image.quantize(COLOURS, method=Image.Quantize.FASTOCTREE).save(packed, "PNG")
+    image.quantize(palette=_palette(), dither=Image.Dither.NONE).save(packed, "PNG", compress_level=COMPRESSION)
     return packed.getvalue()
 
 
@@ -93,6 +97,25 @@ def _legend(draw: ImageDraw, entries: Sequence[tuple[str, str]]) -> None:
 
 def _write(draw: ImageDraw, place: tuple[float, float], text: str, colour: str, anchor: str) -> None:
     draw.text(place, text, colour, _font(), anchor=anchor)
+
+
+@cache
+def _palette() -> PaletteImage:
+    """Return all colours of the picture, which need not be looked for in each."""
+    from PIL import Image, ImageColor
+
+    plain = [ImageColor.getrgb(colour)[:3] for colour in (GRID_LINE, *(colour for _, _, colour in COMPONENTS))]
+    colours = [
+        *plain,
+        *(
+            tuple(255 - (255 - one) * shade // SHADES for one in ImageColor.getrgb(ink)[:3])
+            for ink in (INK, FAINT)
+            for shade in range(SHADES + 1)
+        ),
+    ]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([one for colour in colours for one in colour])
+    return palette
 
 
 @cache
