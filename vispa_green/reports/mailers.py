@@ -6,6 +6,7 @@ Each calls ``may_be_taken`` just before the moment after which the mail may be o
 from __future__ import annotations
 
 import smtplib
+import socket
 import ssl
 import subprocess
 import time
@@ -132,6 +133,8 @@ class SmtpMailer:
             if section.username:
                 host.login(section.username, _password(section))
             host.ehlo_or_helo_if_needed()
+            if host.sock is not None:  # else the final dot waits 40 ms for the mail before it to be acknowledged
+                host.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except BaseException:
             host.close()
             raise
