@@ -17,7 +17,7 @@ from vispa_green.codec import Codec, Plain, codec_of
 from vispa_green.errors import Malformed
 from vispa_green.model import Ledger
 
-WRITING = frozenset({"append", "append_all", "append_moves", "prefer", "asked", "prune", "imported"})
+WRITING = frozenset({"append", "append_all", "append_moves", "prefer", "asked", "prune", "imported", "keep"})
 """Methods that change a book. Each may be called again with the same arguments and changes nothing more then."""
 
 

@@ -25,6 +25,7 @@ from vispa_green.settings import (
     read,
     table,
     text,
+    web_address_or_none,
     whole,
     words,
     zone,
@@ -203,7 +204,11 @@ class ServerSection:
 
 @dataclass(frozen=True, slots=True)
 class MailSection:
-    """How weekly reports reach their readers."""
+    """How weekly reports reach their readers: by SMTP, or by the program ``sendmail``, if there is one.
+
+    ``unsubscribe_url`` is where readers reach the server's ``/unsubscribe``; its addresses are signed with the key
+    in ``unsubscribe_key``, else in the server's state directory.
+    """
 
     host: str = text("localhost")
     port: int = whole(25, at_least=1, at_most=65535)
@@ -214,6 +219,10 @@ class MailSection:
     domain: str = text("localhost")
     timeout_s: float = number(30.0, above=0)
     timezone: str = text("Europe/Berlin", zone)
+    sendmail: Path | None = place(None)
+    language: str = one_of("en", "de")
+    unsubscribe_url: str = text("", web_address_or_none)
+    unsubscribe_key: Path | None = place(None)
 
 
 @dataclass(frozen=True, slots=True)

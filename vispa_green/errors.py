@@ -29,6 +29,8 @@
     ├── DamagedNote                 a promise or a move that somebody left is not to be believed
     ├── SlurmError                  a Slurm command failed or is absent
     └── MailError                   a report could not be built or sent
+        ├── MailRefused             this mail was not taken, others may be
+        └── MailInDoubt             it is not known whether this mail was taken
 """
 
 from __future__ import annotations
@@ -164,6 +166,14 @@ class SlurmError(VispaGreenError):
 
 class MailError(VispaGreenError):
     """A report could not be built or sent."""
+
+
+class MailRefused(MailError):
+    """One mail was not taken; the next may be."""
+
+
+class MailInDoubt(MailError):
+    """A mail was handed over whole, and no answer came; it may be on its way."""
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:

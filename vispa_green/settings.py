@@ -141,6 +141,11 @@ def web_address(value: str) -> str:
     return "" if is_one else "not a web address; write it like https://api.example.org"
 
 
+def web_address_or_none(value: str) -> str:
+    """Check an address that HTTP can reach; empty is none."""
+    return web_address(value) if value else ""
+
+
 def _declared(default: object, reader: Callable[[object], object], check: Check | None) -> Any:  # noqa: ANN401
     return dataclasses.field(default=default, metadata={"read": reader, "check": check or _anything})
 

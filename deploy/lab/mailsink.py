@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections import defaultdict
 from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from email import message_from_bytes, policy
@@ -23,11 +24,16 @@ class Received:
 
 
 class MailSink:
-    """Takes mail for everybody but the `refused` recipients, who get 550."""
+    """Takes mail for everybody but the `refused` recipients, who get 550.
 
-    def __init__(self, refused: Iterable[str] = ()) -> None:
+    Before each it takes ``pause_s``; it hangs up instead of taking more than ``hangs_up_after`` by one connection.
+    """
+
+    def __init__(self, refused: Iterable[str] = (), *, pause_s: float = 0.0, hangs_up_after: int = 0) -> None:
         self.messages: list[Received] = []
         self._refused = frozenset(refused)
+        self._taken: defaultdict[Session, int] = defaultdict(int)
+        self._pause_s, self._hangs_up_after = pause_s, hangs_up_after
         self._controller = _BoundController(self)
 
     @property
@@ -55,6 +61,8 @@ class MailSink:
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         """Accept or refuse one recipient (called by aiosmtpd)."""
+        if self._hangs_up_after and self._taken[session] >= self._hangs_up_after:
+            return "421 enough for once"
         if address in self._refused:
             return "550 no such user here"
         envelope.rcpt_tos.append(address)
@@ -63,6 +71,8 @@ class MailSink:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Keep one mail (called by aiosmtpd)."""
+        await asyncio.sleep(self._pause_s)
+        self._taken[session] += 1
         content = (envelope.original_content or b"").replace(b"\r\n", b"\n")  # CRLF is for the wire only
         message = message_from_bytes(content, policy=policy.default)
         self.messages.append(Received(envelope.mail_from or "", tuple(envelope.rcpt_tos), message))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
@@ -142,9 +142,8 @@ def quarter_sums(ledger: Ledger) -> Counter[object]:
 @contextmanager
 def fresh_ledger(name: str, zone: str = "Europe/Berlin") -> Iterator[Ledger]:
     with tempfile.TemporaryDirectory() as directory, stand_in_of(name).healthy(Path(directory)) as there:
-        ledger = there.ledger(create=True, zone=zone)
-        yield ledger
-        ledger.close()
+        with closing(there.ledger(create=True, zone=zone)) as ledger:
+            yield ledger
 
 
 def assert_sound(ledger: Ledger, world: World | None = None) -> None:

@@ -66,7 +66,8 @@ def start(machine: Machine) -> None:
 def test_an_agent_runs_under_its_own_user(machine: Machine, tree: HostTree, packages: tuple[Path, Path]) -> None:
     install(machine, packages)
     assert machine.run("vispa-green", "--version").split()[-1] == "0.1.1"
-    for unit in (AGENT, "vispa-green-sync.service", "vispa-green-replan.timer", "vispa-green-prune.timer"):
+    timers = [f"vispa-green-{name}.timer" for name in ("replan", "prune", "weekly")]
+    for unit in (AGENT, "vispa-green-sync.service", *timers):
         assert machine.call("systemctl", "is-enabled", unit).stdout.strip() == "disabled"
         assert machine.call("systemctl", "is-active", unit).stdout.strip() == "inactive"
     start(machine)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from vispa_green.answers.asking import for_asker, who_asks
 from vispa_green.answers.grid import ledger_of, what_is_known
 from vispa_green.answers.jobs import JobChoice, asked_slurm, by_number, is_about, is_for, kept
 from vispa_green.answers.promises import known_promises
+from vispa_green.energy.carbon import GridSignal
 from vispa_green.errors import LedgerMissing, UsageError
-from vispa_green.model import GridKind, JobAccount, JobKey, Ledger, Move, Promise, Selection
+from vispa_green.model import GridKind, JobAccount, JobKey, JobPosting, Ledger, Move, Promise, Quantity, Selection
 from vispa_green.session import Session
 from vispa_green.shifting.promises import Outcome, is_of, outcome
+
+AT_ONCE = 100
+"""So many promised jobs are read together: what all were charged may not fit into memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +110,53 @@ def _outcome(
     end = max([promise.submitted + timedelta(seconds=1), *(posting.end for posting in postings)])
     known = what_is_known(begin, min(end, session.now.utc), config=session.config, ledger=ledger, now=session.now.utc)
     return outcome(promise, facts, postings, known.signals(GridKind.MEASURED), moves), shown or promise.job_id
+
+
+def ended_between(
+    session: Session, ledger: Ledger, selection: Selection, start: datetime, end: datetime
+) -> Iterator[Outcome]:
+    """Yield what became of the selected promises whose jobs were over in ``[start, end)``, by what the ledger has.
+
+    ``selection`` says whose they are and, in its times, when they were submitted.
+    """
+    promises = ledger.promises.promises(selection)
+    ids = tuple(sorted({promise.job_id for promise in promises}))
+    if not ids:
+        return
+    by_id: defaultdict[str, list[JobAccount]] = defaultdict(list)
+    for account in ledger.energy.jobs(Selection(job_ids=ids, visible=selection.visible)):
+        shown = account.fact.display_id if account.fact else account.key.job_id
+        for name in {account.key.job_id, shown.partition("_")[0].partition("+")[0]}:
+            by_id[name].append(account)
+    own = [(promise, [one for one in by_id[promise.job_id] if is_of(promise, one)]) for promise in promises]
+    over = [(promise, accounts) for promise, accounts in own if _is_over(accounts, start, end)]
+    signals = _measured(session, ledger, over, end)
+    for first in range(0, len(over), AT_ONCE):
+        some = over[first : first + AT_ONCE]
+        keys = tuple(account.key for _, accounts in some for account in accounts if account.sums)
+        postings: defaultdict[JobKey, list[JobPosting]] = defaultdict(list)
+        for posting in ledger.energy.postings(Selection(keys=keys)) if keys else ():
+            postings[posting.key].append(posting)
+        for promise, accounts in some:
+            charged = [posting for account in accounts for posting in postings[account.key]]
+            facts = [account.fact for account in accounts if account.fact is not None]
+            yield outcome(promise, facts, charged, signals)
+
+
+def _is_over(accounts: Sequence[JobAccount], start: datetime, end: datetime) -> bool:
+    """Say whether the last of a promise's jobs ended in a span, and ran."""
+    ends = [account.fact.end for account in accounts if account.fact is not None and account.fact.has_run]
+    known = [at for at in ends if at is not None]
+    return bool(known) and len(known) == len(ends) and start <= max(known) < end
+
+
+def _measured(
+    session: Session, ledger: Ledger, over: Sequence[tuple[Promise, Sequence[JobAccount]]], end: datetime
+) -> dict[Quantity, GridSignal]:
+    if not over:
+        return {}
+    begin = min(promise.submitted for promise, _ in over)
+    order = session.config.grid.providers
+    values = {quantity: ledger.grid.values(quantity, begin, end) for quantity in Quantity}
+    known = {quantity: [one for one in own if one.kind is GridKind.MEASURED] for quantity, own in values.items()}
+    return {quantity: GridSignal.from_values(own, quantity, order) for quantity, own in known.items() if own}

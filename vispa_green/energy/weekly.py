@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-from vispa_green.energy.advice import MemoryNeed, advice
+from vispa_green.energy.advice import Advice, Ground, MemoryNeed, advice
 from vispa_green.energy.jobs import JobEnergy
 from vispa_green.energy.parts import EnergyParts, GridFigures, energy_parts
+from vispa_green.energy.waste import Waste, gpu_idle_uj, waste_of
 from vispa_green.errors import UsageError
-from vispa_green.model import Dimension, JobAccount, Quality, Quantity, Total, Weighted
+from vispa_green.model import UJ_PER_KWH, Dimension, JobAccount, JobKey, Quality, Quantity, Total, Weighted
 
 JOBS_THAT_MATTERED = 5
+EARLIER_WEEKS = 4
+"""A week is told beside so many of the same user's before it."""
 _WEEK = re.compile(r"(\d{4})-?W(\d{1,2})$", re.IGNORECASE)
 
 
@@ -50,6 +53,10 @@ class Week:
     def before(self) -> Week:
         """The week before."""
         return Week(self.monday - timedelta(days=7), self.zone)
+
+    def earlier(self, weeks: int) -> Week:
+        """Return the week that many weeks before."""
+        return Week(self.monday - timedelta(days=7 * weeks), self.zone)
 
     @property
     def days(self) -> tuple[date, ...]:
@@ -92,17 +99,56 @@ class JobInWeek:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierWeek:
+    """What was used in a week before."""
+
+    name: str
+    energy_uj: int
+    co2_g: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectShare:
+    """What a project was charged in the week; work of no project has an empty name."""
+
+    name: str
+    energy_uj: int
+    co2_g: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shifted:
+    """What came of green submissions whose jobs ended in the week, each beside a start at its submission."""
+
+    jobs: int = 0
+    better: int = 0
+    worse: int = 0
+    saved_g: float = 0.0
+    """Of those of which it is known; what got worse is taken off."""
+    unknown: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class WeekRecord:
-    """What a weekly report is made of: the user's jobs, wholly and within the week, and sums by day."""
+    """What a weekly report is made of: the user's jobs, wholly and within the week, and sums."""
 
     rows: Sequence[JobEnergy]
     """The whole runs of the jobs that touch the week."""
     inside: Sequence[JobAccount]
     """The same jobs, with what they were charged in the week."""
     days: Sequence[Total]
-    """By day, of the week and the one before."""
+    """By day of the week."""
     grid_share_pct: float | None
     """The mean renewable share of the week as far as it is known."""
+    weeks: Sequence[Total] = ()
+    """By week, of the `EARLIER_WEEKS` before."""
+    projects: Sequence[Total] = ()
+    """By project, of the week."""
+    grid_g_per_kwh: float | None = None
+    """The mean intensity of the week as far as it is known."""
+    limits: Mapping[JobKey, timedelta | None] = field(default_factory=dict)
+    """How long jobs might have run."""
+    shifted: Shifted = Shifted()
     needs: Sequence[MemoryNeed] = ()
     """What memory the jobs of the week and those like them need."""
 
@@ -116,7 +162,12 @@ class WeeklyReport:
     is_over: bool
     days_begun: int
     figures: WeekFigures
-    before: WeekFigures | None
+    earlier: tuple[EarlierWeek, ...]
+    """The weeks before in which something was used, the last one first."""
+    projects: tuple[ProjectShare, ...]
+    """The most first."""
+    shifted: Shifted
+    waste: Waste
     grid_share_pct: float | None
     jobs: int
     top: tuple[JobInWeek, ...]
@@ -124,25 +175,27 @@ class WeeklyReport:
     gap_jobs: int
     unseen_jobs: int
     coverage: float | None
-    advice: str
+    advice: Advice
 
     @property
-    def name(self) -> str:
-        """``2026-W47``, or ``2026-W47 so far`` while it is not over."""
-        return self.week.name if self.is_over else f"{self.week.name} so far"
+    def mark(self) -> str:
+        """What it is kept by: ``2026-W47``, or ``2026-W47-so-far`` while the week is not over."""
+        return self.week.name if self.is_over else f"{self.week.name}-so-far"
+
+    @property
+    def usual_uj(self) -> float | None:
+        """The mean energy of the weeks before in which something was used; ``None`` if there was none."""
+        return sum(week.energy_uj for week in self.earlier) / len(self.earlier) if self.earlier else None
 
     @property
     def change(self) -> float | None:
-        """The energy relative to the week before, e.g. -0.12; ``None`` if there was none."""
-        if self.before is None or not self.before.parts.total_uj:
-            return None
-        return self.figures.parts.total_uj / self.before.parts.total_uj - 1
+        """The energy relative to the weeks before, e.g. -0.12; ``None`` if there was none."""
+        return None if not self.usual_uj else self.figures.parts.total_uj / self.usual_uj - 1
 
 
 def weekly_report(user: str, week: Week, record: WeekRecord, now: datetime) -> WeeklyReport:
     """Return the report on one user's week."""
     figures = _figures(record.days, week)
-    before = _figures(record.days, week.before)
     ran = [row for row in record.rows if row.has_run and _ran_in(row, week)]
     known = [row for row in ran if row.parts is not None]
     return WeeklyReport(
@@ -151,7 +204,10 @@ def weekly_report(user: str, week: Week, record: WeekRecord, now: datetime) -> W
         is_over=week.end <= now,
         days_begun=sum(day <= now.astimezone(week.zone).date() for day in week.days),
         figures=figures,
-        before=before if before.parts.total_uj else None,
+        earlier=_earlier(record.weeks, week),
+        projects=_projects(record.projects),
+        shifted=record.shifted,
+        waste=waste_of(ran, record.inside, record.limits),
         grid_share_pct=record.grid_share_pct,
         jobs=len(ran),
         top=_top(ran, record.inside, figures.parts.total_uj),
@@ -159,24 +215,61 @@ def weekly_report(user: str, week: Week, record: WeekRecord, now: datetime) -> W
         gap_jobs=sum(row.quality is Quality.GAP for row in known),
         unseen_jobs=len(ran) - len(known),
         coverage=_coverage(known),
-        advice=advice(figures.idle_share, figures.grid.renewable_share_pct, record.grid_share_pct, ran, record.needs),
+        advice=advice(_ground(figures, record, ran)),
+    )
+
+
+def _ground(figures: WeekFigures, record: WeekRecord, ran: Sequence[JobEnergy]) -> Ground:
+    grid, energy_uj = figures.grid, figures.parts.total_uj
+    known_uj = grid.co2_coverage * energy_uj
+    shown = {row.key: row.display_id for row in ran}
+    idle_gpus = {shown[one.key]: gpu_idle_uj(one) for one in record.inside if one.key in shown}
+    return Ground(
+        energy_uj=energy_uj,
+        share_pct=grid.renewable_share_pct,
+        grid_share_pct=record.grid_share_pct,
+        mean_g_per_kwh=None if grid.co2_g is None or not known_uj else grid.co2_g / known_uj * UJ_PER_KWH,
+        grid_g_per_kwh=record.grid_g_per_kwh,
+        jobs=ran,
+        needs=record.needs,
+        idle_gpu_uj={name: idle_uj for name, idle_uj in idle_gpus.items() if idle_uj},
     )
 
 
 def _figures(days: Sequence[Total], week: Week) -> WeekFigures:
-    of_day = {total.group[Dimension.DAY]: total for total in days}
-    totals = [of_day[day] for day in week.days if day in of_day]
-    sums = [one for total in totals for one in total.sums]
-    parts = energy_parts(sums)
-    grid = {
-        quantity: sum(((total.grid or {}).get(quantity, Weighted()) for total in totals), Weighted())
-        for quantity in Quantity
-    }
-    return WeekFigures(
-        tuple(energy_parts(of_day[day].sums) if day in of_day else EnergyParts() for day in week.days),
-        parts,
-        GridFigures.of(grid, parts.total_uj),
-    )
+    by_day = tuple([total for total in days if total.group[Dimension.DAY] == day] for day in week.days)
+    in_week = [total for totals in by_day for total in totals]
+    parts = energy_parts(one for total in in_week for one in total.sums)
+    each = tuple(energy_parts(one for total in totals for one in total.sums) for totals in by_day)
+    return WeekFigures(each, parts, GridFigures.of(_grid(in_week), parts.total_uj))
+
+
+def _grid(totals: Iterable[Total]) -> dict[Quantity, Weighted]:
+    found = dict.fromkeys(Quantity, Weighted())
+    for total in totals:
+        for quantity, weighted in (total.grid or {}).items():
+            found[quantity] += weighted
+    return found
+
+
+def _earlier(totals: Sequence[Total], week: Week) -> tuple[EarlierWeek, ...]:
+    found = []
+    for weeks in range(1, EARLIER_WEEKS + 1):
+        one = week.earlier(weeks)
+        own = [total for total in totals if total.group[Dimension.WEEK] == one.monday]
+        energy_uj = energy_parts(part for total in own for part in total.sums).total_uj
+        if energy_uj:
+            found.append(EarlierWeek(one.name, energy_uj, GridFigures.of(_grid(own), energy_uj).co2_g))
+    return tuple(found)
+
+
+def _projects(totals: Sequence[Total]) -> tuple[ProjectShare, ...]:
+    found = []
+    for name in sorted({str(total.group[Dimension.PROJECT]) for total in totals}):
+        own = [total for total in totals if total.group[Dimension.PROJECT] == name]
+        energy_uj = energy_parts(part for total in own for part in total.sums).total_uj
+        found.append(ProjectShare(name, energy_uj, GridFigures.of(_grid(own), energy_uj).co2_g))
+    return tuple(sorted(found, key=lambda share: -share.energy_uj))
 
 
 def _top(rows: Iterable[JobEnergy], inside: Iterable[JobAccount], total_uj: int) -> tuple[JobInWeek, ...]:

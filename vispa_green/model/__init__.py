@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         Tracker,
     )
     from vispa_green.model.planning import GreenWindow, JobRequest, Move, Outlook, Policy, Promise, Signal
+    from vispa_green.model.preferences import Preference, PreferenceBook
     from vispa_green.model.projects import ProjectBook, ProjectTag
 
 __all__ = [
@@ -104,6 +105,8 @@ __all__ = [
     "JobStay",
     "Ledger",
     "Origin",
+    "Preference",
+    "PreferenceBook",
     "ProjectBook",
     "ProjectTag",
     "PromiseBook",
@@ -125,6 +128,7 @@ _NAMES = {
     ),
     "node": "UJ_PER_KWH Binding Component CpuTime Instant JobId Meter Quality Tracker",
     "planning": "GreenWindow JobRequest Move Outlook Policy Promise Signal",
+    "preferences": "Preference PreferenceBook",
     "projects": "ProjectBook ProjectTag",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}

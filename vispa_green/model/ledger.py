@@ -1,4 +1,4 @@
-"""What the account of a cluster promises: five books, one place where questions meet rows."""
+"""What the account of a cluster promises: six books, one place where questions meet rows."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from vispa_green.model.grid import GridValue, Quantity
 from vispa_green.model.jobs import JobKey, Selection
 from vispa_green.model.node import Component, JobId, Quality
 from vispa_green.model.planning import Move, Promise
+from vispa_green.model.preferences import PreferenceBook
 from vispa_green.model.projects import ProjectBook
 
 
@@ -282,6 +283,10 @@ class Ledger(Protocol):
     @property
     def projects(self) -> ProjectBook:
         """What work was for."""
+
+    @property
+    def preferences(self) -> PreferenceBook:
+        """What users want."""
 
     def close(self) -> None:
         """Release the ledger."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 
-from vispa_green.energy.parts import EnergyParts
 from vispa_green.errors import MailError
 from vispa_green.units import UJ_PER_J, UJ_PER_WH
 
@@ -28,7 +26,7 @@ COMPONENTS = (
 
 def missing_extra() -> MailError:
     """Return the error for an installation without what reports need."""
-    return MailError("reports need matplotlib and jinja2: run `pip install 'vispa-green[report]'`")
+    return MailError("reports need matplotlib, pillow and jinja2: run `pip install 'vispa-green[report]'`")
 
 
 def new_figure(width_in: float, height_in: float, *, fitted: bool = True) -> Figure:
@@ -48,26 +46,6 @@ def aligned_panels(height_in: float, panels: int = 1) -> tuple[Figure, list[Axes
         left=0.055, right=0.985, top=1 - 0.27 / height_in, bottom=0.28 / height_in, hspace=0.4 / height_in * panels
     )
     return figure, list(axes)
-
-
-def week_png(days: Sequence[tuple[str, EnergyParts]]) -> bytes:
-    """Draw stacked bars of the energy by day and component, as PNG."""
-    figure = new_figure(6.4, 2.7)
-    axes = figure.subplots()
-    unit, per_unit = energy_unit(max((parts.total_uj for _, parts in days), default=0))
-    bottoms = [0.0] * len(days)
-    for attribute, label, colour in COMPONENTS:
-        heights = [getattr(parts, attribute) / per_unit for _, parts in days]
-        if any(heights):
-            axes.bar(range(len(days)), heights, 0.62, bottom=bottoms, color=colour, label=label)
-            bottoms = [below + height for below, height in zip(bottoms, heights, strict=True)]
-    axes.set_xticks(range(len(days)), [name for name, _ in days])
-    calm(axes, unit)
-    if any(bottoms):
-        legend_above(axes)
-    else:
-        axes.set_ylim(0, 1)
-    return _saved(figure, "png", dpi=144)
 
 
 def energy_unit(largest_uj: int) -> tuple[str, int]:

@@ -137,11 +137,28 @@ def _tagged(service: Service, guest: Guest, arguments: Arguments, at: Instant) -
     return {"tags": tags}
 
 
+def _preferred(service: Service, guest: Guest, arguments: Arguments, at: Instant) -> Arguments:
+    """Take what the guest wants himself."""
+    user = guest.principal.user
+    if not user or arguments["user"] != user:
+        raise LedgerForbidden("what somebody wants is kept for himself only")
+    return arguments | {"at": at.utc}
+
+
+def _preferences(service: Service, guest: Guest, arguments: Arguments, at: Instant) -> Arguments:
+    """Tell the guest what he said, and nobody else."""
+    if not guest.principal.user:
+        raise LedgerForbidden("a node's secret delivers and asks nothing")
+    return {"users": (guest.principal.user,)}
+
+
 _OWN: Mapping[str, Callable[[Service, Guest, Arguments, Instant], Arguments]] = {
     "energy/append": _delivered,
     "promises/append": _promised,
     "promises/append_moves": _moved,
     "projects/append": _tagged,
+    "preferences/keep": _preferred,
+    "preferences/preferences": _preferences,
 }
 
 

@@ -9,7 +9,7 @@ from vispa_green.calls import Call, call_of
 from vispa_green.codec import Plain, text_of
 from vispa_green.errors import LedgerError, LedgerForbidden, Malformed
 from vispa_green.ledgers._remote.channel import Channel
-from vispa_green.model import EnergyBook, FactBook, GridBook, ProjectBook, PromiseBook
+from vispa_green.model import EnergyBook, FactBook, GridBook, PreferenceBook, ProjectBook, PromiseBook
 
 HELLO = "/v1/hello"
 LARGEST_BATCH = 4_000_000
@@ -54,6 +54,12 @@ class RemoteLedger:
     def projects(self) -> ProjectBook:
         """What work was for."""
         book: ProjectBook = self._book("projects")
+        return book
+
+    @property
+    def preferences(self) -> PreferenceBook:
+        """What users want."""
+        book: PreferenceBook = self._book("preferences")
         return book
 
     def close(self) -> None:

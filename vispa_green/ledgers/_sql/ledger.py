@@ -1,4 +1,4 @@
-"""The five books over one connection, whichever database it is to."""
+"""The six books over one connection, whichever database it is to."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from vispa_green.ledgers._sql.connection import Connection
-    from vispa_green.model import EnergyBook, FactBook, GridBook, ProjectBook, PromiseBook
+    from vispa_green.model import EnergyBook, FactBook, GridBook, PreferenceBook, ProjectBook, PromiseBook
 
 
 class SqlLedger:
@@ -52,6 +52,13 @@ class SqlLedger:
         from vispa_green.ledgers._sql.projects import SqlProjects
 
         return SqlProjects(self._connection)
+
+    @cached_property
+    def preferences(self) -> PreferenceBook:
+        """What users want."""
+        from vispa_green.ledgers._sql.preferences import SqlPreferences
+
+        return SqlPreferences(self._connection)
 
     def close(self) -> None:
         """Release the database."""
