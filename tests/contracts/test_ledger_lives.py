@@ -141,9 +141,12 @@ def quarter_sums(ledger: Ledger) -> Counter[object]:
 
 @contextmanager
 def fresh_ledger(name: str, zone: str = "Europe/Berlin") -> Iterator[Ledger]:
-    with tempfile.TemporaryDirectory() as directory, stand_in_of(name).healthy(Path(directory)) as there:
-        with closing(there.ledger(create=True, zone=zone)) as ledger:
-            yield ledger
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        stand_in_of(name).healthy(Path(directory)) as there,
+        closing(there.ledger(create=True, zone=zone)) as ledger,
+    ):
+        yield ledger
 
 
 def assert_sound(ledger: Ledger, world: World | None = None) -> None:
