@@ -84,7 +84,7 @@ def test_the_version_is_told_without_anything() -> None:
 
 def test_what_is_declared_for_everybody_is_what_the_package_imports_and_no_more() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    modules = {"nvidia-ml-py": "pynvml"}
+    modules = {"nvidia-ml-py": "pynvml", "pillow": "PIL"}
 
     def named(requirements: list[str]) -> set[str]:
         names = {re.split(r"[<>=\[]", requirement)[0] for requirement in requirements}
