@@ -31,8 +31,11 @@ def batches_of(world: World, size: int) -> list[Batch]:
 
 def told(ledger: Ledger) -> tuple[object, ...]:
     """Return what a ledger says, in an order of its own: of equals any may come first."""
-    accounts = [replace(one, sums=tuple(sorted(one.sums, key=repr))) for one in ledger.energy.jobs(EVERYTHING)]
-    return sums_by(ledger, EVERYTHING), ledger.energy.balance(), sorted(map(repr, accounts))
+    accounts = [
+        repr(replace(one, sums=tuple(sorted(one.sums, key=repr)), stays=tuple(sorted(one.stays, key=repr))))
+        for one in ledger.energy.jobs(EVERYTHING)
+    ]
+    return sums_by(ledger, EVERYTHING), ledger.energy.balance(), sorted(accounts)
 
 
 @over_ledgers(60, world=worlds(), size=st.integers(1, 4), together=st.integers(2, 6))

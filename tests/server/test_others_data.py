@@ -110,7 +110,8 @@ def test_a_user_calls_nothing_that_is_not_his(server: RealServer, call: str, mes
 def test_every_call_is_either_for_users_or_refused_to_them(server: RealServer) -> None:
     """A method that is added to a book is closed until somebody decides for whom it is."""
     meant = {*QUESTIONS, "grid/values", "grid/unmeasured", "grid/last_asked", "facts/imported_until",
-             "promises/append", "promises/append_moves", "projects/append", "energy/append"}  # fmt: skip
+             "promises/append", "promises/append_moves", "projects/append", "energy/append",
+             "preferences/keep", "preferences/preferences"}  # fmt: skip
     refused = {call for call, _ in OTHERS_WRITING}
     every = {f"{book}/{method}" for book, one in books().items() for method in vars(one) if method[0] != "_"}
     assert every == meant | refused
