@@ -84,6 +84,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
         yield Site(cluster, tmp_path)
 
 
+@pytest.mark.full  # 45 jobs have to be over before anything is advised
 def test_resubmitted_as_advised_none_is_killed(site: Site) -> None:
     kinds = {
         "tasks": ("-n3", "--wrap", f"srun {HOLD.format(mib=80, seconds=3)}"),
