@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from lab.postgres import SHARED, PostgresServer
-from lab.processes import LabError, wait_until
+from lab.processes import LabError, listens, wait_until
 
 from demo.demo_site import PROGRAMS, DemoSite
 
@@ -120,7 +120,7 @@ state_dir = "{self._directory / "server-state"}"
 """
         )
         self._site.spawn("server", [str(PROGRAMS / "vispa-green"), "server", "--config", str(config)])
-        if not wait_until(lambda: _listens(port), timeout_s=30):
+        if not wait_until(lambda: listens(port), timeout_s=30):
             raise LabError("the server did not start: see demo-output/server.log")
         return f"http://127.0.0.1:{port}"
 
@@ -157,10 +157,3 @@ def play(site: DemoSite, service: Service) -> dict[str, str]:
         if others or f"of-{user}" not in text:
             raise LabError(f"{user} should see his own job and no other's, but is told:\n{text}")
     return told
-
-
-def _listens(port: int) -> bool:
-    with suppress(OSError):
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        return True
-    return False

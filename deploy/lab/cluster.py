@@ -22,7 +22,7 @@ from typing import Self
 
 from lab import preparation
 from lab.client import Client
-from lab.processes import Daemons, LabError, job_processes, kill_all, processes_with, wait_until
+from lab.processes import Daemons, LabError, job_processes, kill_all, listens, processes_with, wait_until
 from lab.slurm_config import Layout, Tracking, accounting_commands
 
 START_TIMEOUT_S = 90
@@ -176,7 +176,7 @@ class Cluster:
             extra["SLURMRESTD_SECURITY"] = "disable_user_check"  # we have but one user, and that is SlurmUser
         places = (f"unix:{layout.rest_socket}", f"127.0.0.1:{layout.rest_port}")
         self._spawn("slurmrestd", ("slurmrestd", "-a", "rest_auth/jwt", *places), layout.accounts.rest, extra)
-        self._wait_ready("slurmrestd", lambda: _listens(layout.rest_port))
+        self._wait_ready("slurmrestd", lambda: listens(layout.rest_port))
 
     def _is_ready(self, node: str) -> bool:
         """A node is ready when it has registered; "idle*" is slurmctld's memory of an earlier start."""
@@ -236,14 +236,6 @@ def _record(spec: ClusterSpec, layout: Layout, environment: dict[str, str]) -> N
     (spec.root / RECORD).write_text(json.dumps(record, indent=1) + "\n")
     exports = [f"export {name}='{value}'" for name, value in environment.items() if name != "PATH"]
     (spec.root / "env.sh").write_text("\n".join([*exports, 'export PATH="$PATH:/usr/sbin:/sbin"', ""]))
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 def _greets(socket_path: Path) -> bool:

@@ -12,13 +12,22 @@ from vispa_green.energy.weekly import WeeklyReport
 
 def weekly_record(report: WeeklyReport) -> dict[str, Any]:
     """Return the report for JSON."""
-    figures, shifted, waste = report.figures, report.shifted, report.waste
+    return {**_whose(report), **_energy(report), **_jobs(report), **_beside(report), **_unused(report)}
+
+
+def _whose(report: WeeklyReport) -> dict[str, Any]:
     return {
         "user": report.user,
         "week": report.week.name,
         "is_over": report.is_over,
         "start": stamp(report.week.start),
         "end": stamp(report.week.end),
+    }
+
+
+def _energy(report: WeeklyReport) -> dict[str, Any]:
+    figures = report.figures
+    return {
         "energy_uj": figures.parts.total_uj,
         "cpu_energy_uj": figures.parts.cpu_uj,
         "dram_energy_uj": figures.parts.dram_uj,
@@ -35,6 +44,11 @@ def weekly_record(report: WeeklyReport) -> dict[str, Any]:
             {"date": day.isoformat(), "energy_uj": parts.total_uj}
             for day, parts in zip(report.week.days, figures.days, strict=True)
         ],
+    }
+
+
+def _jobs(report: WeeklyReport) -> dict[str, Any]:
+    return {
         "jobs": report.jobs,
         "estimated_jobs": report.estimated_jobs,
         "gap_jobs": report.gap_jobs,
@@ -50,6 +64,12 @@ def weekly_record(report: WeeklyReport) -> dict[str, Any]:
             }
             for item in report.top
         ],
+    }
+
+
+def _beside(report: WeeklyReport) -> dict[str, Any]:
+    shifted = report.shifted
+    return {
         "projects": [
             {"project": one.name or None, "energy_uj": one.energy_uj, "co2_g": one.co2_g} for one in report.projects
         ],
@@ -63,6 +83,12 @@ def weekly_record(report: WeeklyReport) -> dict[str, Any]:
             "unknown": shifted.unknown,
             "saved_g": shifted.saved_g,
         },
+    }
+
+
+def _unused(report: WeeklyReport) -> dict[str, Any]:
+    waste = report.waste
+    return {
         "memory_reserved_gib_h": rounded(waste.memory_reserved_gib_h),
         "memory_used_gib_h": rounded(waste.memory_used_gib_h),
         "idle_gpu_jobs": waste.idle_gpu_jobs,

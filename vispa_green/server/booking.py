@@ -6,6 +6,7 @@ group. Each is told when his own batch is committed, and where a group is refuse
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -15,6 +16,8 @@ from datetime import datetime
 
 from vispa_green.errors import LedgerError
 from vispa_green.model import Batch, Ledger
+
+log = logging.getLogger(__name__)
 
 MOST_TOGETHER = 1000
 """So many intervals are committed together at most, unless one batch alone has more: the others wait so long."""
@@ -78,7 +81,8 @@ class Bookings:
         try:
             with self._ledger() as ledger:
                 added = ledger.energy.append_all([one.batch for one in group], max(one.received for one in group))
-        except Exception:  # noqa: BLE001 - whose fault it is shows when each is written alone
+        except Exception as error:  # noqa: BLE001 - whose fault it is shows when each is written alone
+            log.warning("%d deliveries were not committed together, each is now alone: %s", len(group), error)
             return False
         for one, number in zip(group, added, strict=True):
             one.added = number

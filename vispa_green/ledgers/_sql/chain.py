@@ -2,7 +2,7 @@
 
 Every delivery is a link: the SHA-256 of the link before it and of its rows, in one writing. A row that is changed,
 added or taken out behind the program's back breaks it, also where the sums were made to fit. Who owns the file could
-make a whole chain anew; against that its heads are kept elsewhere, see ``vispa-green ledger chain``.
+make a whole chain anew; against that its heads are kept elsewhere, see ``vispa-green ledger heads``.
 """
 
 from __future__ import annotations
