@@ -173,3 +173,15 @@ def test_how_far_an_import_came_is_kept_for_each_cluster(ledger: Ledger) -> None
         ledger.facts.imported("lab", until)
         assert ledger.facts.imported_until("lab") == until
     assert ledger.facts.imported_until("other") is None
+
+
+def test_a_requeue_that_agents_saw_is_not_believed_to_be_anothers(ledger: Ledger) -> None:
+    again = START + HOUR
+    first = charged({"7": 1000}, START, HOUR, submitted=START)
+    deliver(ledger, [first, charged({"7": 1000}, again, HOUR, submitted=again)])
+    [doubt] = ledger.facts.append("lab", [fact(user="eve", uid=4711, submit=again, start=again)], again)
+    assert "that is not believed" in doubt
+    assert ledger.facts.append("lab", [fact(submit=again, start=again)], again) == ()
+    [account] = ledger.energy.jobs(Selection())
+    assert account.fact is not None
+    assert (account.fact.user, account.key.submitted) == ("ada", START)

@@ -118,6 +118,10 @@ class Identities:
         if not _agrees(row, uid) and uid is not None:
             self._distrust(row, uid)
             self._tag(cluster_id, job_id, row)
+        elif submitted_us is not None and submitted_us > (row.latest_us or submitted_us):
+            row.latest_us = submitted_us  # a requeue: what is told of it has to be of this job's user, too
+            self._change(row)
+            self._tag(cluster_id, job_id, row)
         if start_us < row.first_us or end_us > row.last_us or (row.uid is None and uid is not None):
             self._widen(row, start_us, end_us, uid)
         return row
@@ -141,11 +145,21 @@ class Identities:
     def write(self) -> list[JobRow]:
         """Write what energy told of known jobs; return those rows."""
         changed = list(self._changed.values())
+        columns = "first_us = ?, last_us = ?, latest_us = ?, uid = ?, owner = ?, tasks = ?, cpus_per_task = ?"
         self._db.executemany(
-            "UPDATE job SET first_us = ?, last_us = ?, uid = ?, owner = ?, tasks = ?, cpus_per_task = ? WHERE id = ?",
+            f"UPDATE job SET {columns} WHERE id = ?",
             [
-                (row.first_us, row.last_us, row.uid, row.owner[0], row.tasks, row.cpus_per_task, row.id)
-                for row in sorted(changed, key=lambda row: row.id)
+                (
+                    one.first_us,
+                    one.last_us,
+                    one.latest_us,
+                    one.uid,
+                    one.owner[0],
+                    one.tasks,
+                    one.cpus_per_task,
+                    one.id,
+                )
+                for one in sorted(changed, key=lambda one: one.id)
             ],
         )
         self._changed.clear()
